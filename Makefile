@@ -1,0 +1,76 @@
+# `make help` lists what there is to do. On a fresh machine nothing but Python is needed.
+
+PYTHON ?= python3
+BIN = .venv/bin
+INSTALLED = .venv/.installed
+
+# The settings of `make book`. An empty one gets the default of its profile.
+PROFILE =
+DATA =
+DEVICE =
+RESULTS =
+CHECKPOINTS =
+SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" \
+	--results="$$RESULTS" --checkpoints="$$CHECKPOINTS"
+CHAPTER =
+URL =
+export PROFILE DATA DEVICE RESULTS CHECKPOINTS CHAPTER URL
+
+.PHONY: help book test refresh lint address clean python settings
+.NOTPARALLEL:
+
+help:
+	@echo 'make book                    execute the chapters and build the website'
+	@echo 'make book PROFILE=full       the same with the trainings of the book, on CIFAR-10:'
+	@echo '                             hours without a GPU; goes on where it stopped'
+	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
+	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
+	@echo '     RESULTS=FOLDER          where records go (full: results)'
+	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
+	@echo 'make test                    test the package, compare the chapters with their outputs'
+	@echo 'make refresh                 execute the committed notebooks in place'
+	@echo '     CHAPTER=training        only that one'
+	@echo 'make lint                    check the style of the code, notebooks included'
+	@echo 'make address URL=https://github.com/<owner>/<name>'
+	@echo '                             change the address of the repository everywhere'
+	@echo 'make clean                   remove what was built (not the environment, .venv)'
+	@echo 'PYTHON=python3.11            the Python to make the environment with'
+
+book: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.build $(SETTINGS)
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tools.compare
+
+refresh: $(INSTALLED)
+	@$(BIN)/python -m tools.refresh $$CHAPTER
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+address: python
+	@$(PYTHON) -m tools.address "$$URL"
+
+clean:
+	rm -rf _build build .pytest_cache .ruff_cache *.egg-info
+	find tools tests vgglib -name __pycache__ -prune -exec rm -rf {} +
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'Python 3.10 or newer is needed ($(PYTHON) is not): make PYTHON=python3.11 ...' >&2; \
+		exit 1; }
+
+settings:
+	@$(PYTHON) -m tools.settings $(SETTINGS)
+
+# -qq: pip shows errors only.
+$(INSTALLED): requirements.txt pyproject.toml | python
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo 'This Python cannot make environments: install its venv (Debian, Ubuntu:' \
+		'apt install python3-venv)' >&2; exit 1; }
+	@echo 'Installing into .venv: some minutes, and some gigabytes for torch'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt -e .
+	@touch $@

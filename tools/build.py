@@ -1,0 +1,117 @@
+"""`make book`: execute all chapters, build the website from the executed copies, put it in place.
+
+All happens in a folder of its own. The last good site is replaced at the very end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools.chapters import ChapterError, chapters, execute, pages, to_bytes
+from tools.settings import ROOT, Settings, read_settings
+
+# What the website is made of besides the pages in _toc.yml.
+SOURCES = ("_config.yml", "_toc.yml", "assets", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
+
+
+def build(settings: Settings) -> Path:
+    """Build the book and return the folder of the site.
+
+    Raises:
+        ChapterError: a chapter failed.
+        subprocess.CalledProcessError: the website has warnings or errors.
+    """
+    from vgglib.devices import choose_device
+
+    choose_device(settings.device)  # refuses a device that is not there, before the first chapter
+    place = settings.work.parent
+    for name in ("html", "results"):
+        recover(place / name)
+    shutil.rmtree(settings.work, ignore_errors=True)
+    source = settings.work / "source"
+    (source / "chapters").mkdir(parents=True)
+
+    for chapter in chapters():
+        start = time.perf_counter()
+        print(f"{chapter.stem:<20}", end="", flush=True)
+        notebook = execute(chapter, settings.parameters)
+        (source / "chapters" / chapter.name).write_bytes(to_bytes(notebook))
+        print(f"{time.perf_counter() - start:6.0f} s", flush=True)
+
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    for page in pages():
+        if not page.startswith("chapters/"):
+            shutil.copy(ROOT / f"{page}.md", source / f"{page}.md")
+    make_site(source)
+
+    replace(place / "html", source / "_build" / "html")
+    if settings.results.is_relative_to(settings.work) and settings.results.is_dir():
+        replace(place / "results", settings.results)
+    return place / "html"
+
+
+def make_site(source: Path) -> None:
+    """Run Jupyter Book with warnings as errors; its log is shown if there are any."""
+    start = time.perf_counter()
+    print(f"{'website':<20}", end="", flush=True)
+    command = [sys.executable, "-m", "jupyter_book", "build", "--all", "-n", "-W", "--keep-going"]
+    done = subprocess.run([*command, str(source)], capture_output=True, text=True, encoding="utf-8")
+    (source.parent / "website.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode:
+        print("failed", flush=True)
+        log = (done.stdout + done.stderr).splitlines()
+        told = [line for line in log if "WARNING" in line or "ERROR" in line] or log[-20:]
+        print("\n".join(line.replace(f"{source}/", "") for line in told), file=sys.stderr)
+        done.check_returncode()
+    print(f"{time.perf_counter() - start:6.0f} s", flush=True)
+
+
+def replace(target: Path, new: Path) -> None:
+    """Put the folder ``new`` in the place of ``target``.
+
+    Two renames: there is no moment at which neither the old nor the new is whole on the disk.
+    """
+    old = target.with_name(f"{target.name}.old")
+    recover(target)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Finish or undo a replacement that was killed between its two renames."""
+    old = target.with_name(f"{target.name}.old")
+    if old.exists():
+        if target.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(target)
+
+
+def main() -> None:
+    """Build, or say what failed and what is untouched."""
+    try:
+        settings = read_settings(sys.argv[1:])
+        site = build(settings)
+    except ValueError as error:
+        sys.exit(f"make book: {error}")
+    except (ChapterError, FileNotFoundError, subprocess.CalledProcessError) as error:
+        print("", flush=True)
+        if isinstance(error, subprocess.CalledProcessError):
+            error = f"the website has the warnings above; log: {settings.work / 'website.log'}"
+        good = settings.work.with_name("html")
+        kept = f"\nThe last good site, {good}, is as it was." if good.exists() else ""
+        more = "" if settings.profile == "quick" else " Run it again to go on where it stopped."
+        sys.exit(f"make book: {error}{kept}{more}")
+    print(f"\nThe book: {site / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`make refresh`: execute the committed notebooks in place, all or those named.
+
+A chapter is executed with its own parameters in an empty folder, as a reader would run it. Its file
+is replaced only if all of it ran, and two runs in a row give the same bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from tools.chapters import ChapterError, chapters, execute, to_bytes
+from vgglib.files import atomic_write
+
+
+def refresh(path: Path) -> bool:
+    """Execute a notebook in place; return whether its file changed.
+
+    Raises:
+        ChapterError: a cell failed; the file is as it was.
+    """
+    content = to_bytes(execute(path, {}))
+    if content == path.read_bytes():
+        return False
+    with atomic_write(path) as file:
+        file.write(content)
+    return True
+
+
+def main() -> None:
+    """Refresh the chapters named on the command line, or all."""
+    known = {path.stem: path for path in chapters()}
+    names = sys.argv[1:] or list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"make refresh: no chapter {', '.join(unknown)}; there are {', '.join(known)}")
+    for name in names:
+        start = time.perf_counter()
+        print(f"{name:<20}", end="", flush=True)
+        try:
+            changed = refresh(known[name])
+        except ChapterError as error:
+            print("", flush=True)
+            sys.exit(f"make refresh: {error}\nIts file is as it was.")
+        took = time.perf_counter() - start
+        print(f"{took:6.0f} s  {'changed' if changed else 'the same'}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The settings of `make book`, checked before anything is installed or run.
+
+For that this file needs nothing but Python's standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROFILES = ("quick", "full")
+BUILT_IN = ("shapes", "cifar10")
+LAYOUT = "expected train/<class>/* and test/<class>/*, one folder of images for each class"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `make book` was asked for. All folders are absolute.
+
+    Attributes:
+        profile: "quick", minutes on the built-in data set, or "full", the trainings of the book.
+        data: "shapes", "cifar10" or a folder of images.
+        device: "auto", or one that torch knows.
+        work: what is under way; wiped at the start of the next build.
+        results: where the chapters write and read records.
+        checkpoints: where trainings go on from.
+    """
+
+    profile: str
+    data: str
+    device: str
+    work: Path
+    results: Path
+    checkpoints: Path
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The chapters' parameters, by the names in their cells tagged ``parameters``."""
+        return {
+            "PROFILE": self.profile,
+            "DATA": self.data,
+            "DEVICE": self.device,
+            "RESULTS": str(self.results),
+            "CHECKPOINTS": str(self.checkpoints),
+            "DOWNLOADS": str(ROOT / "data"),
+        }
+
+
+def read_settings(arguments: list[str]) -> Settings:
+    """Read the command line. What is empty gets the default of its profile.
+
+    Raises:
+        ValueError: the profile is unknown, or the data are neither built in nor a folder with
+            the right layout.
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for option in ("profile", "data", "device", "results", "checkpoints"):
+        parser.add_argument(f"--{option}", default="")
+    given = parser.parse_args(arguments)
+
+    profile = given.profile or "quick"
+    if profile not in PROFILES:
+        raise ValueError(
+            f"PROFILE={profile}: expected {' or '.join(PROFILES)}{_suggest(profile, PROFILES)}"
+        )
+    data = check_data(given.data or ("shapes" if profile == "quick" else "cifar10"))
+    work = ROOT / "_build" / profile / "work"
+    if profile == "quick":  # reproducible: starts from nothing, touches nothing
+        results, checkpoints = work / "results", work / "checkpoints"
+    else:  # hours of work: goes on where it stopped, even in a new clone
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        results, checkpoints = ROOT / "results", cache / "vgg-book" / Path(data).name
+    return Settings(
+        profile=profile,
+        data=data,
+        device=given.device or "auto",
+        work=work,
+        results=_absolute(given.results) if given.results else results,
+        checkpoints=_absolute(given.checkpoints) if given.checkpoints else checkpoints,
+    )
+
+
+def check_data(data: str) -> str:
+    """The name of a built-in data set as it is, a folder as an absolute path.
+
+    Raises:
+        ValueError: there is no such folder, or it lacks a part of the layout.
+    """
+    if data in BUILT_IN:
+        return data
+    folder = _absolute(data)
+    if not folder.is_dir():
+        raise ValueError(
+            f"DATA={data}: there is no folder {folder}; expected {', '.join(BUILT_IN)} or a folder"
+            f" ({LAYOUT}){_suggest(data, BUILT_IN)}"
+        )
+    for part in ("train", "test"):
+        if not any((folder / part).glob("*/*")):
+            raise ValueError(f"DATA={data}: no images in {folder / part}; {LAYOUT}")
+    return str(folder)
+
+
+def _absolute(folder: str) -> Path:
+    return Path(folder).expanduser().resolve()
+
+
+def _suggest(word: str, words: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word.lower(), words, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+if __name__ == "__main__":
+    try:
+        read_settings(sys.argv[1:])
+    except ValueError as error:
+        sys.exit(f"make book: {error}")

@@ -1,0 +1,358 @@
+"""Data: one seam for CIFAR-10, a folder of the reader's own images, and the built-in shapes.
+
+A data set is held in memory as uint8 tensors, a quarter of the size of floats; preprocessing and
+augmentation are done on whole batches. A validation split is drawn from the training set, so that
+schedules and choices never see the test set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.datasets.utils import check_integrity, download_and_extract_archive
+from torchvision.transforms.v2 import functional as F
+
+from vgglib import shapes
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
+
+# The binary version of CIFAR-10, from its author's page with its checksum. torchvision's own class
+# takes the Python version, which is a pickle, and a pickle may run any code when it is loaded.
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR10_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
+CIFAR10_FOLDER = "cifar-10-batches-bin"
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+_CIFAR10_RECORD = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue pixels
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels in memory; indexed or iterated, it gives pairs like any torch dataset.
+
+    Attributes:
+        images: uint8, shape (N, 3, H, W), values 0..255.
+        labels: int64, shape (N,), classes from 0.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.dim() != 4 or self.images.shape[1] != 3 or self.images.dtype != torch.uint8:
+            raise ValueError(
+                "expected uint8 images of shape (N, 3, H, W), got"
+                f" {self.images.dtype} {tuple(self.images.shape)}"
+            )
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
+            raise ValueError(
+                f"expected int64 labels of shape ({len(self.images)},), got"
+                f" {self.labels.dtype} {tuple(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index) -> tuple[Tensor, Tensor]:
+        return self.images[index], self.labels[index]
+
+    def take(self, index: Tensor) -> Split:
+        """The split of the samples of ``index`` (int64 positions or a mask)."""
+        return Split(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device) -> Split:
+        """The split on another device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set with its three splits; see :func:`load_data`.
+
+    Attributes:
+        name: as in the records, such as ``"cifar10"``.
+        classes: their names, in the order of the labels.
+        train: what the network learns from.
+        validation: drawn from the training set; drives schedules and choices.
+        test: read once, at the end of a run.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def image_size(self) -> int:
+        """Side of the images in pixels."""
+        return self.train.images.shape[-1]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all images and labels: 16 hexadecimal digits that change if the data do."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.validation, self.test):
+            for tensor in (split.images, split.labels):
+                digest.update(str(tuple(tensor.shape)).encode())
+                digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train):,} + {len(self.validation):,} + {len(self.test):,}"
+        return (
+            f"Data {self.name!r}: {counts} images (train + validation + test)"
+            f" of {self.image_size}x{self.image_size}, {self.num_classes} classes"
+        )
+
+
+def load_data(
+    source: str | Path = "shapes",
+    *,
+    root: str | Path = "data",
+    image_size: int = 32,
+    validation: float = 0.1,
+    seed: int = 0,
+    train_images: int = 5000,
+    test_images: int = 1000,
+) -> Data:
+    """Load a data set and draw its validation split.
+
+    Args:
+        source: ``"shapes"``, the built-in data set; ``"cifar10"``, downloaded to ``root`` when it is
+            not there yet; or a folder with ``train/<class>/*`` and ``test/<class>/*`` images.
+        root: where downloads go.
+        image_size: side in pixels that shapes are drawn at and images of a folder are resized to.
+        validation: fraction of the training set, between 0 and 1, that is held out, in each class.
+        seed: of the draw of the validation split (and, for shapes, of the images).
+        train_images: for shapes, how many training images are drawn, validation included.
+        test_images: for shapes, how many test images are drawn.
+
+    Returns:
+        The three splits as uint8 tensors in memory (3 KB for each image of 32x32).
+
+    Raises:
+        FileNotFoundError: the folder, or its ``train`` or ``test``, does not exist.
+        ValueError: a class without images, classes that differ between ``train`` and ``test``, a
+            file that is no image or is damaged, or an impossible argument.
+        RuntimeError: the download failed or is damaged.
+    """
+    if source == "shapes":
+        # Three seeds in a row for three draws that share nothing.
+        train = Split(
+            *shapes.draw_shapes(
+                train_images, seed=2 * seed, light=shapes.TRAIN_LIGHT, image_size=image_size
+            )
+        )
+        test = Split(
+            *shapes.draw_shapes(
+                test_images, seed=2 * seed + 1, light=shapes.TEST_LIGHT, image_size=image_size
+            )
+        )
+        name, classes = "shapes", shapes.CLASSES
+    elif source == "cifar10":
+        if image_size != 32:
+            raise ValueError(f"cifar10 has images of 32x32, got image_size {image_size}")
+        train, test = _load_cifar10(Path(root))
+        name, classes = "cifar10", CIFAR10_CLASSES
+    else:
+        folder = Path(source).expanduser()
+        classes = _check_folder(folder)
+        train = _load_images(folder / "train", classes, image_size)
+        test = _load_images(folder / "test", classes, image_size)
+        name = folder.resolve().name
+    held_out = stratified_mask(train.labels, validation, seed)
+    return Data(name, classes, train.take(~held_out), train.take(held_out), test)
+
+
+def stratified_mask(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
+    """Draw the same fraction of each class.
+
+    Args:
+        labels: int64, shape (N,).
+        fraction: between 0 and 1; each class gives this part of its samples, rounded, but at least
+            one, and keeps at least one.
+        seed: of the draw, which leaves torch's global random state alone.
+
+    Returns:
+        bool, shape (N,): True for the samples drawn.
+
+    Raises:
+        ValueError: the fraction is not between 0 and 1, or a class has only one sample.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"the validation fraction must be between 0 and 1, got {fraction}")
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten()
+        if len(members) < 2:
+            raise ValueError(
+                f"class {int(label)} has a single training image: two are needed, one to train on"
+                " and one to validate"
+            )
+        count = min(max(round(fraction * len(members)), 1), len(members) - 1)
+        mask[members[torch.randperm(len(members), generator=generator)[:count]]] = True
+    return mask
+
+
+# --------------------------------------------------------------------------------------------------
+# CIFAR-10
+# --------------------------------------------------------------------------------------------------
+
+
+def _load_cifar10(root: Path) -> tuple[Split, Split]:
+    folder = root / CIFAR10_FOLDER
+    files = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+    if not all(_is_whole(folder / file) for file in files):
+        archive = root / CIFAR10_URL.rsplit("/", 1)[1]
+        try:
+            # Checks the MD5 sum of the archive; one that is there and whole is not fetched again.
+            download_and_extract_archive(CIFAR10_URL, str(root), md5=CIFAR10_MD5)
+        except (OSError, RuntimeError, EOFError) as error:
+            if archive.exists() and not check_integrity(str(archive), CIFAR10_MD5):
+                archive.unlink()
+            raise RuntimeError(
+                f"the download of CIFAR-10 from {CIFAR10_URL} to {str(root)!r} failed or is damaged"
+                f" ({error}): run it again, or download the file there by hand"
+            ) from error
+    splits = [_read_cifar10([folder / file for file in part]) for part in (files[:5], files[5:])]
+    return splits[0], splits[1]
+
+
+def _is_whole(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size == 10_000 * _CIFAR10_RECORD
+
+
+def _read_cifar10(files: list[Path]) -> Split:
+    bytes_ = np.concatenate([np.fromfile(file, dtype=np.uint8) for file in files])
+    records = torch.from_numpy(bytes_).reshape(-1, _CIFAR10_RECORD)
+    return Split(records[:, 1:].reshape(-1, 3, 32, 32).contiguous(), records[:, 0].long())
+
+
+# --------------------------------------------------------------------------------------------------
+# A folder of images
+# --------------------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path) -> tuple[str, ...]:
+    """The classes of a folder, after the checks that need no image to be read."""
+    layout = "expected train/<class>/* and test/<class>/*"
+    for part in (folder, folder / "train", folder / "test"):
+        if not part.is_dir():
+            raise FileNotFoundError(f"there is no folder {str(part)!r}: {layout}")
+    classes = {
+        part: sorted(d.name for d in (folder / part).iterdir() if d.is_dir() and _is_visible(d))
+        for part in ("train", "test")
+    }
+    if not classes["train"]:
+        raise ValueError(f"{str(folder / 'train')!r} has no folder of a class: {layout}")
+    for part, other in (("train", "test"), ("test", "train")):
+        missing = sorted(set(classes[other]) - set(classes[part]))
+        if missing:
+            raise ValueError(
+                f"{str(folder / part)!r} lacks the class {', '.join(missing)}, which {other!r} has:"
+                " both need the same classes"
+            )
+    return tuple(classes["train"])
+
+
+def _load_images(folder: Path, classes: tuple[str, ...], image_size: int) -> Split:
+    files, labels = [], []
+    for label, name in enumerate(classes):
+        found = _image_files(folder / name)
+        if not found:
+            raise ValueError(f"{str(folder / name)!r} is empty: expected at least one image")
+        files += found
+        labels += [label] * len(found)
+    images = torch.empty(len(files), 3, image_size, image_size, dtype=torch.uint8)
+
+    def read(index: int) -> None:
+        images[index] = resize_and_crop(_read_image(files[index]), image_size)
+
+    with ThreadPoolExecutor() as pool:  # Pillow decodes outside of Python's lock
+        for _ in pool.map(read, range(len(files))):
+            pass
+    return Split(images, torch.tensor(labels))
+
+
+def resize_and_crop(image: Tensor, size: int) -> Tensor:
+    """Rescale an image so that its smaller side is ``size``, and cut out the square in the middle.
+
+    Args:
+        image: uint8, shape (3, H, W).
+        size: side of the result in pixels.
+
+    Returns:
+        uint8, shape (3, size, size); the image itself where it has that size.
+    """
+    if image.shape[-2:] == (size, size):
+        return image
+    return F.center_crop(F.resize(image, [size], antialias=True), [size, size])
+
+
+def read_folder_images(folder: str | Path) -> Iterator[Tensor]:
+    """The images below a folder, in the order of their paths, each read when it is asked for.
+
+    Yields:
+        uint8 tensors (3, H, W), RGB, each of its own size.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it has no images, or a file is no image or is damaged.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(folder)!r}")
+    files = _image_files(folder, "**/*")
+    if not files:
+        raise ValueError(f"no images below {str(folder)!r}")
+    return (_read_image(file) for file in files)
+
+
+def _image_files(folder: Path, pattern: str = "*") -> list[Path]:
+    files = sorted(
+        file
+        for file in folder.glob(pattern)
+        # The folders between count too: Jupyter keeps copies in .ipynb_checkpoints.
+        if file.is_file() and all(map(_is_visible, map(Path, file.relative_to(folder).parts)))
+    )
+    for file in files:
+        if file.suffix.lower() not in IMAGE_SUFFIXES:
+            raise ValueError(
+                f"{str(file)!r} is no image: expected files that end in"
+                f" {', '.join(IMAGE_SUFFIXES)}; move it out of the folder"
+            )
+    return files
+
+
+def _is_visible(path: Path) -> bool:
+    """Whether a person put it there: file managers leave files such as .DS_Store and Thumbs.db."""
+    return not path.name.startswith(".") and path.name not in ("Thumbs.db", "desktop.ini")
+
+
+def _read_image(file: Path) -> Tensor:
+    try:
+        with Image.open(file) as image:
+            # Cameras store a turned picture as it came, with a note how to turn it.
+            rgb = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{str(file)!r} is damaged or no image ({error}): replace or remove it"
+        ) from error
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()

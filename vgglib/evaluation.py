@@ -1,0 +1,166 @@
+"""Evaluation: top-k accuracy, and class probabilities averaged over an image and its mirror image.
+
+Accuracies and errors are in percent, everywhere in this package and in the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vgglib.data import Split
+from vgglib.devices import autocast
+
+
+def top_k_accuracy(scores: Tensor, labels: Tensor, max_k: int = 5) -> Tensor:
+    """Percent of the samples whose label is among the k highest scores, for all k at once.
+
+    Equal scores are ranked by the number of their class, so that the result is the same on every
+    device. From k = number of classes on, the accuracy is 100.
+
+    Args:
+        scores: logits or probabilities, shape (N, classes).
+        labels: int64 classes, shape (N,).
+        max_k: the largest k.
+
+    Returns:
+        float64, shape (max_k,): top-1 to top-``max_k`` accuracy in percent, never descending.
+
+    Raises:
+        ValueError: other shapes, no samples, labels outside the classes, ``max_k`` under 1, or
+            scores that are not a number (which no ranking can place).
+    """
+    if scores.dim() != 2 or labels.shape != scores.shape[:1] or len(labels) == 0:
+        raise ValueError(
+            "expected scores of shape (N, classes) and labels of shape (N,) with N of 1 or more,"
+            f" got {tuple(scores.shape)} and {tuple(labels.shape)}"
+        )
+    if max_k < 1:
+        raise ValueError(f"max_k must be at least 1, got {max_k}")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
+        raise ValueError(
+            f"labels must be in 0..{scores.shape[1] - 1}, got {int(labels.min())}"
+            f" to {int(labels.max())}"
+        )
+    if scores.isnan().any():
+        raise ValueError("scores contain NaN: the network diverged, or its weights are damaged")
+    own = scores.gather(1, labels[:, None])
+    classes = torch.arange(scores.shape[1], device=scores.device)
+    before = (scores > own) | ((scores == own) & (classes < labels[:, None]))
+    rank = before.sum(dim=1)
+    correct = torch.stack([(rank < k).sum() for k in range(1, max_k + 1)])
+    return 100 * correct.cpu().double() / len(labels)
+
+
+def top_k_error(scores: Tensor, labels: Tensor, max_k: int = 5) -> Tensor:
+    """100 minus :func:`top_k_accuracy`: the measure of the paper's tables."""
+    return 100 - top_k_accuracy(scores, labels, max_k)
+
+
+def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Count the samples of each class (row) that were predicted as each class (column).
+
+    Args:
+        predictions: int64 classes, shape (N,).
+        labels: int64 classes, shape (N,).
+        num_classes: number of classes.
+
+    Returns:
+        int64, shape (num_classes, num_classes).
+
+    Raises:
+        ValueError: the shapes differ, or a class is outside 0..num_classes - 1.
+    """
+    if predictions.shape != labels.shape or labels.dim() != 1:
+        raise ValueError(
+            f"expected predictions and labels of one shape (N,), got {tuple(predictions.shape)}"
+            f" and {tuple(labels.shape)}"
+        )
+    for name, values in (("predictions", predictions), ("labels", labels)):
+        if len(values) and not 0 <= int(values.min()) <= int(values.max()) < num_classes:
+            raise ValueError(f"{name} must be in 0..{num_classes - 1}")
+    cells = (labels * num_classes + predictions).bincount(minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes)
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module,
+    images: Tensor,
+    transform: Callable[[Tensor], Tensor],
+    *,
+    mirror: bool = True,
+    batch_size: int = 250,
+    precision: str = "float32",
+) -> Tensor:
+    """Class probabilities of images, averaged with those of their mirror images.
+
+    The paper, section 3.2. The model is in evaluation mode meanwhile (no dropout), and afterwards
+    in the mode that it was in.
+
+    Args:
+        model: gives logits.
+        images: (N, 3, H, W), as ``transform`` takes them; each batch goes to the model's device.
+        transform: preprocessing of a batch, without augmentation.
+        mirror: whether the mirror image counts as well.
+        batch_size: images at once.
+        precision: see :func:`vgglib.devices.choose_precision`.
+
+    Returns:
+        float32 on the CPU, shape (N, classes); each row sums to 1.
+    """
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    probabilities = []
+    try:
+        for batch in images.split(batch_size):
+            batch = transform(batch.to(device))
+            views = [batch, batch.flip(-1)] if mirror else [batch]
+            with autocast(device, precision):
+                # Softmax in float32: bfloat16 has two or three digits.
+                outputs = [model(view).float().softmax(dim=-1) for view in views]
+            probabilities.append(torch.stack(outputs).mean(dim=0).cpu())
+    finally:
+        model.train(training)
+    return torch.cat(probabilities)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`evaluate` found.
+
+    Attributes:
+        loss: mean cross-entropy of the (averaged) probabilities, in nats.
+        top_k_accuracy: top-1 to top-5 accuracy in percent.
+        probabilities: (N, classes), float32, on the CPU.
+    """
+
+    loss: float
+    top_k_accuracy: list[float]
+    probabilities: Tensor
+
+    @property
+    def top_1(self) -> float:
+        """Top-1 accuracy in percent."""
+        return self.top_k_accuracy[0]
+
+    @property
+    def predictions(self) -> Tensor:
+        """The most probable class of each image, int64, shape (N,)."""
+        return self.probabilities.argmax(dim=1)
+
+
+def evaluate(
+    model: nn.Module, split: Split, transform: Callable[[Tensor], Tensor], **options
+) -> Evaluation:
+    """Loss and top-1 to top-5 accuracy of a model on a split; ``options`` as in :func:`predict`."""
+    probabilities = predict(model, split.images, transform, **options)
+    labels = split.labels.cpu()
+    # The floor keeps the loss finite where float32 rounds a probability to 0.
+    loss = F.nll_loss(probabilities.clamp(min=1e-12).log(), labels).item()
+    return Evaluation(loss, top_k_accuracy(probabilities, labels).tolist(), probabilities)

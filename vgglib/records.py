@@ -1,0 +1,128 @@
+"""Records: what each finished training measured, as one JSON file each, and nothing else.
+
+The tables of the book are made from these files alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vgglib.files import atomic_write
+
+#: What every record has, with its type. Accuracies are in percent.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "model": str,
+    "dataset": str,
+    "recipe": str,
+    "seed": int,
+    "epochs": int,
+    "top_k_accuracy": list,
+    "validation_top_1": (int, float),
+    "train_images": int,
+    "train_seconds": (int, float),
+    "device": str,
+    "torch": str,
+    "vgglib": str,
+    "history": dict,
+}
+
+
+def record_name(record: dict[str, Any]) -> str:
+    """The file name of a record, made of what tells runs apart: data, recipe, model, seed."""
+    parts = [record["dataset"], record["recipe"], record["model"], f"seed{record['seed']}"]
+    return re.sub(r"[^\w.-]+", "_", "-".join(parts)) + ".json"
+
+
+def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
+    """Write ``<folder>/<data>-<recipe>-<model>-seed<seed>.json``, whole or not at all.
+
+    A record of the same data, recipe, model and seed is replaced.
+
+    Args:
+        folder: made if it does not exist.
+        record: JSON values, with at least :data:`FIELDS`.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        ValueError: a field is missing or has the wrong type.
+        OSError: the folder cannot be written.
+    """
+    check_record(record, "the record")
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    # A list of numbers in one line: readable, and a diff shows what changed.
+    text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    path = Path(folder) / record_name(record)
+    try:
+        with atomic_write(path) as file:
+            file.write(text.encode() + b"\n")
+    except OSError as error:
+        raise OSError(
+            f"cannot write the record {str(path)!r} ({error.strerror}): the training is not lost,"
+            " it is in its checkpoint; choose a results folder that you may write to and run again"
+        ) from error
+    return path
+
+
+def read_records(*folders: str | Path) -> list[dict[str, Any]]:
+    """All the records of some folders, ordered by data, recipe, model and seed.
+
+    Args:
+        folders: of two files of the same name, that of the later folder counts. A folder that does
+            not exist has no records.
+
+    Raises:
+        ValueError: a file is not JSON, or not a record; the message names it.
+    """
+    files = {file.name: file for folder in folders for file in sorted(Path(folder).glob("*.json"))}
+    records = []
+    for file in files.values():
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{str(file)!r} is not valid JSON ({error}): remove it") from error
+        check_record(record, repr(str(file)))
+        records.append(record)
+    order = ("dataset", "recipe", "model")
+    return sorted(records, key=lambda r: (*(str(r[key]) for key in order), r["seed"]))
+
+
+def check_record(record: Any, where: str) -> None:
+    """Refuse what is no record.
+
+    Raises:
+        ValueError: a field of :data:`FIELDS` is missing or has the wrong type, or the accuracies
+            are not percentages that rise with k.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"{where} must be a JSON object, got {type(record).__name__}")
+    for field, kind in FIELDS.items():
+        if field not in record:
+            raise ValueError(f"{where} lacks the field {field!r}: expected {', '.join(FIELDS)}")
+        if isinstance(record[field], bool) or not isinstance(record[field], kind):
+            raise ValueError(f"{where}: {field!r} must not be {record[field]!r}")
+    accuracy = record["top_k_accuracy"]
+    if len(accuracy) != 5 or not _is_ascending([0, *accuracy, 100]):
+        raise ValueError(
+            f"{where}: 'top_k_accuracy' must be five percentages that rise with k, got {accuracy}"
+        )
+
+
+def _is_ascending(values: Sequence[Any]) -> bool:
+    numbers = all(isinstance(value, (int, float)) for value in values)
+    return numbers and all(a <= b for a, b in zip(values, values[1:], strict=False))
+
+
+def published_folder() -> Path:
+    """The folder of the records that this book was published with.
+
+    In an installed package it lies beside the code, in a clone at the top.
+    """
+    here = Path(__file__).parent
+    installed = here / "published"
+    return installed if installed.is_dir() else here.parent / "results"

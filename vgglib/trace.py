@@ -1,0 +1,180 @@
+"""The shape trace: what each layer of a VGG gets, gives, holds and costs.
+
+Computed on torch's meta device: tensors there have shapes but no numbers, so that even the half
+gigabyte of weights of configuration D takes no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from vgglib.architecture import VGG, vgg
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """One layer of a :class:`Trace`.
+
+    Attributes:
+        layer: where the layer stands, as in the keys of the ``state_dict``.
+        kind: what it is, such as ``"conv3-64"`` (the paper's notation), ``"maxpool"``, ``"FC-4096"``.
+        input_shape: shape of one image's input, without the batch.
+        output_shape: shape of one image's output, without the batch.
+        parameters: numbers that are learned.
+        multiply_adds: multiply-adds for one image, of convolutions and fully connected layers;
+            activations, pools and normalizations are not counted, as is usual.
+        receptive_field: side in pixels of the part of the image that one output depends on, not
+            cut at the border of the image; ``None`` once a layer sees the whole image.
+    """
+
+    layer: str
+    kind: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+    receptive_field: int | None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The rows of a shape trace, printable as a table; see :func:`trace`."""
+
+    rows: tuple[TraceRow, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learned, of all layers."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds for one image forward; training costs about three times as much."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    def __iter__(self) -> Iterator[TraceRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _cells(self) -> list[list[str]]:
+        cells = [["layer", "kind", "output", "parameters", "multiply-adds", "receptive field"]]
+        for row in self.rows:
+            field = "image" if row.receptive_field is None else str(row.receptive_field)
+            shape = "x".join(map(str, row.output_shape))
+            counts = [f"{n:,}" for n in (row.parameters, row.multiply_adds)]
+            cells.append([row.layer, row.kind, shape, *counts, field])
+        cells.append(["total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", ""])
+        return cells
+
+    def __str__(self) -> str:
+        cells = self._cells()
+        widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+        align = [str.ljust, str.ljust, str.rjust, str.rjust, str.rjust, str.rjust]
+        lines = [
+            "  ".join(put(cell, width) for put, cell, width in zip(align, line, widths, strict=True))
+            for line in cells
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head, *body = self._cells()
+        rows = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
+        rows += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in body]
+        return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, **options) -> Trace:
+    """Trace one image through a network, layer by layer, without allocating its weights.
+
+    Args:
+        network: the name of a configuration, or a :class:`~vgglib.architecture.VGG`.
+        image_size: side in pixels or ``(height, width)``; ``None`` is the network's own.
+        options: with a name, what :func:`~vgglib.architecture.vgg` takes besides.
+
+    Returns:
+        A row for each convolution, pool, normalization and fully connected layer.
+
+    Raises:
+        TypeError: ``network`` is neither, or options are given with a built network.
+        ValueError: as :func:`~vgglib.architecture.vgg` and the class raise.
+    """
+    with torch.device("meta"):
+        if isinstance(network, str):
+            model = vgg(network, image_size=image_size, **options)
+        elif not isinstance(network, VGG):
+            raise TypeError(
+                f"network must be a configuration's name or a VGG, got {type(network).__name__}"
+            )
+        elif options:
+            raise TypeError(f"a built network takes no {', '.join(options)}: only image_size")
+        else:
+            settings = network.settings()
+            model = VGG(**settings | ({} if image_size is None else {"image_size": image_size}))
+        shapes: dict[str, tuple] = {}
+        layers = {
+            name: module
+            for name, module in model.named_modules()
+            if isinstance(
+                module,
+                (nn.Conv2d, nn.BatchNorm2d, nn.LocalResponseNorm, nn.MaxPool2d, nn.Linear),
+            )
+        }
+        for name, module in layers.items():
+            module.register_forward_hook(
+                lambda _, args, output, name=name: shapes.update(
+                    {name: (tuple(args[0].shape[1:]), tuple(output.shape[1:]))}
+                )
+            )
+        model.eval()(torch.empty(1, model.in_channels, *model.image_size))
+
+    rows = []
+    field, jump = 1, 1  # side of what one output sees; image pixels between neighboring outputs
+    for name, module in layers.items():
+        gets, gives = shapes[name]
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
+            kernel, stride = _single(module.kernel_size), _single(module.stride)
+            field += (kernel - 1) * jump
+            jump *= stride
+        rows.append(
+            TraceRow(
+                layer=name,
+                kind=_kind(module),
+                input_shape=gets,
+                output_shape=gives,
+                parameters=sum(p.numel() for p in module.parameters()),
+                multiply_adds=_multiply_adds(module, gives),
+                receptive_field=None if isinstance(module, nn.Linear) else field,
+            )
+        )
+    return Trace(tuple(rows))
+
+
+def _single(value: int | tuple[int, int]) -> int:
+    return value if isinstance(value, int) else value[0]
+
+
+def _kind(module: nn.Module) -> str:
+    """The layer in the notation of the paper's Table 1."""
+    if isinstance(module, nn.Conv2d):
+        return f"conv{module.kernel_size[0]}-{module.out_channels}"
+    if isinstance(module, nn.Linear):
+        return f"FC-{module.out_features}"
+    names = {nn.MaxPool2d: "maxpool", nn.BatchNorm2d: "batch norm", nn.LocalResponseNorm: "LRN"}
+    return names[type(module)]
+
+
+def _multiply_adds(module: nn.Module, output_shape: tuple[int, ...]) -> int:
+    """One multiply-add for each weight and each place where it is used."""
+    if isinstance(module, nn.Conv2d):
+        return module.weight.numel() * output_shape[1] * output_shape[2]
+    if isinstance(module, nn.Linear):
+        return module.weight.numel()
+    return 0

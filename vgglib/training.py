@@ -1,0 +1,399 @@
+"""Training: the loop, its schedule, and checkpoints from which a killed run goes on bit for bit.
+
+The recipe is that of the paper's section 3.1 as Zhong (2024) scaled it down to CIFAR-10: stochastic
+gradient descent with momentum, weight decay, dropout, and a learning rate that falls by a factor of
+ten when the accuracy on the validation split stops rising.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from tqdm import tqdm
+
+from vgglib.data import Data, Split
+from vgglib.devices import autocast, choose_device, choose_precision, device_name
+from vgglib.evaluation import evaluate
+from vgglib.files import atomic_write, check_writable
+
+# How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
+# GPU wait for the CPU, so it is not done at each.
+_STEPS_BETWEEN_LOOKS = 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that is decided about a training, besides the network and the data.
+
+    The defaults are Zhong's (2024), which are the paper's (section 3.1) but for the batch of 256,
+    the 74 epochs and the crops.
+
+    Attributes:
+        name: as in the records.
+        epochs: passes over the training images.
+        batch_size: images in a step.
+        learning_rate: of the first epoch.
+        momentum: fraction of the last step that is kept.
+        weight_decay: pull of each weight towards 0.
+        dropout: probability of zeroing a hidden feature of the fully connected layers.
+        flip: probability of mirroring a training image.
+        color_std: standard deviation of the amplitudes of the color shift; 0 turns it off.
+        color_scale: ``"eigenvalue"`` or ``"root"``, see :class:`~vgglib.transforms.PCAColorShift`.
+        factor: what the learning rate is multiplied by on a plateau.
+        patience: epochs without improvement that are tolerated before.
+        threshold: an accuracy counts as improved when it is this fraction better than the best.
+        initialization: see :func:`~vgglib.architecture.initialize`.
+        width: factor on channels and hidden features, see :func:`~vgglib.architecture.vgg`.
+    """
+
+    name: str
+    epochs: int = 200
+    batch_size: int = 128
+    learning_rate: float = 1e-2
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    dropout: float = 0.5
+    flip: float = 0.5
+    color_std: float = 0.1
+    color_scale: str = "eigenvalue"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-3
+    initialization: str = "he"
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be an int of 1 or more, got {value!r}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
+
+    def shortened(self, epochs: int | None) -> Recipe:
+        """The same recipe for fewer (or more) epochs, with patience in proportion.
+
+        ``None`` leaves it as it is.
+        """
+        if epochs is None:
+            return self
+        patience = max(1, round(self.patience * epochs / self.epochs))
+        return replace(self, epochs=epochs, patience=patience)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What :func:`train` did.
+
+    Attributes:
+        history: a list with a number for each epoch, for each of ``"train_loss"`` (nats, with
+            augmentation and dropout), ``"validation_loss"`` (nats), ``"validation_top_1"``
+            (percent, averaged with the mirror image), ``"learning_rate"`` and ``"seconds"``.
+        devices: where it was computed and in which precision; several if the run was moved.
+    """
+
+    history: dict[str, list[float]]
+    devices: list[str]
+
+    @property
+    def seconds(self) -> float:
+        """Time of all epochs, validation included, interruptions not."""
+        return sum(self.history["seconds"])
+
+
+def train_epoch(
+    model: nn.Module,
+    split: Split,
+    transform: Callable[[Tensor], Tensor],
+    optimizer: torch.optim.Optimizer,
+    *,
+    batch_size: int = 128,
+    precision: str = "float32",
+    scaler: torch.amp.GradScaler | None = None,
+    after_step: Callable[[int, Tensor], None] | None = None,
+) -> float:
+    """Show each image to the network once, in random order, with a step of descent per batch.
+
+    Args:
+        model: gives logits; changed in place.
+        split: training images (uint8) and labels, on the model's device.
+        transform: augmentation and preprocessing of a batch, to float.
+        optimizer: of the model's parameters.
+        batch_size: images in a step.
+        precision: see :func:`~vgglib.devices.choose_precision`.
+        scaler: scales the loss so that small float16 gradients do not become 0.
+        after_step: called with the number of images and the loss of each step.
+
+    Returns:
+        Mean cross-entropy of the epoch in nats.
+    """
+    device = split.images.device
+    scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
+    model.train()
+    total = torch.zeros((), device=device)
+    for index in torch.randperm(len(split)).split(batch_size):
+        images, labels = split[index.to(device)]
+        images = transform(images).contiguous(memory_format=torch.channels_last)
+        with autocast(device, precision):
+            logits = model(images)
+        # In float32, and on logits: cross_entropy applies the softmax itself.
+        loss = F.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        total += loss.detach() * len(labels)
+        if after_step:
+            after_step(len(labels), loss.detach())
+    return total.item() / len(split)
+
+
+def train(
+    model: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    *,
+    train_transform: Callable[[Tensor], Tensor],
+    test_transform: Callable[[Tensor], Tensor],
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    precision: str = "auto",
+    checkpoint: str | Path | None = None,
+    progress: bool | None = None,
+) -> Training:
+    """Train a network in place; the test split is not touched.
+
+    After each epoch the accuracy on ``data.validation`` drives the schedule, and everything that the
+    rest of the run depends on is saved. A run that was killed and is called again in the same way
+    goes on after its last whole epoch; on the CPU its weights are those of a run that was never
+    killed, bit for bit. torch's global random state is as before afterwards.
+
+    Args:
+        model: gives logits; moved to the device.
+        data: see :func:`~vgglib.data.load_data`.
+        recipe: what else is decided.
+        train_transform: augmentation and preprocessing of a batch of uint8 images.
+        test_transform: preprocessing alone.
+        seed: of the order of the images, augmentation and dropout (not of the first weights).
+        device: see :func:`~vgglib.devices.choose_device`.
+        precision: see :func:`~vgglib.devices.choose_precision`.
+        checkpoint: file to resume from and to save to; ``None`` saves nothing.
+        progress: whether a progress bar is shown, which vanishes at the end; ``None``: where
+            somebody watches, that is in a terminal or in a notebook run by hand.
+
+    Returns:
+        The history, of all epochs, also those before an interruption.
+
+    Raises:
+        FloatingPointError: the loss is no longer finite; the message says what to try.
+        ValueError: the checkpoint is damaged or belongs to another run.
+        OSError: the checkpoint cannot be written; the one before it stays whole.
+    """
+    device = choose_device(device)
+    precision = choose_precision(device, precision)
+    if checkpoint is not None:
+        check_writable(Path(checkpoint).parent, "checkpoints")
+    identity = _identity(model, data, recipe, train_transform, test_transform, seed)
+
+    model.to(device, memory_format=torch.channels_last)
+    split, validation = data.train.to(device), data.validation.to(device)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )
+    scheduler = ReduceLROnPlateau(
+        optimizer,
+        mode="max",
+        factor=recipe.factor,
+        patience=recipe.patience,
+        threshold=recipe.threshold,
+    )
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+    keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
+    training = Training({key: [] for key in keys}, [])
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
+
+    accelerators = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(accelerators, device_type=device.type if accelerators else "cuda"):
+        torch.manual_seed(seed)
+        if checkpoint is not None and Path(checkpoint).exists():
+            training = _load_checkpoint(checkpoint, identity, parts, device)
+        history = training.history
+        done = len(history["seconds"])
+        if done < recipe.epochs:
+            where = f"{device_name(device)}, {precision}"
+            training.devices.extend([where] if where not in training.devices else [])
+        with _progress_bar(progress, len(split), done, recipe.epochs) as bar:
+            for epoch in range(done + 1, recipe.epochs + 1):
+                started = time.perf_counter()
+                bar.set_description(f"epoch {epoch}/{recipe.epochs}")
+                watch = _Watch(bar, epoch, recipe)
+                loss = train_epoch(
+                    model,
+                    split,
+                    train_transform,
+                    optimizer,
+                    batch_size=recipe.batch_size,
+                    precision=precision,
+                    scaler=scaler,
+                    after_step=watch,
+                )
+                watch.check(loss)
+                found = evaluate(model, validation, test_transform, precision=precision)
+                history["train_loss"].append(loss)
+                history["validation_loss"].append(found.loss)
+                history["validation_top_1"].append(found.top_1)
+                history["learning_rate"].append(optimizer.param_groups[0]["lr"])
+                history["seconds"].append(time.perf_counter() - started)
+                scheduler.step(found.top_1)
+                bar.set_postfix(validation=f"{found.top_1:.1f} %")
+                if checkpoint is not None:
+                    _save_checkpoint(checkpoint, identity, parts, device, training)
+    return training
+
+
+# --------------------------------------------------------------------------------------------------
+# Watching a run
+# --------------------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """Moves the progress bar and stops a run whose loss is no longer finite."""
+
+    def __init__(self, bar: tqdm, epoch: int, recipe: Recipe) -> None:
+        self.bar, self.epoch, self.recipe = bar, epoch, recipe
+        self.steps = 0
+
+    def __call__(self, images: int, loss: Tensor) -> None:
+        self.bar.update(images)
+        self.steps += 1
+        if self.steps % _STEPS_BETWEEN_LOOKS == 1:
+            self.check(loss.item())
+
+    def check(self, loss: float) -> None:
+        if not torch.isfinite(torch.tensor(loss)):
+            raise FloatingPointError(
+                f"the loss is {loss} in epoch {self.epoch}: the training diverged. Try a tenth of"
+                f" the learning rate (it is {self.recipe.learning_rate:g}), precision='float32',"
+                " and make sure that the transform gives images near 0, not 0..255"
+            )
+
+
+def _progress_bar(progress: bool | None, images: int, done: int, epochs: int) -> tqdm:
+    if progress is None:
+        progress = somebody_watches()
+    return tqdm(
+        total=images * epochs,
+        initial=images * done,
+        unit=" images",
+        unit_scale=True,
+        file=sys.stdout,
+        leave=False,
+        disable=not progress,
+    )
+
+
+def somebody_watches() -> bool:
+    """Whether output appears before a person: in a terminal, or in a notebook run by hand.
+
+    A notebook that papermill or nbval runs has nobody who could answer a question of its kernel.
+    """
+    if "IPython" in sys.modules:
+        shell = sys.modules["IPython"].get_ipython()
+        if hasattr(shell, "kernel"):
+            return bool(getattr(shell.kernel, "_allow_stdin", False))
+    return sys.stdout.isatty()
+
+
+# --------------------------------------------------------------------------------------------------
+# Checkpoints
+# --------------------------------------------------------------------------------------------------
+
+
+def _identity(
+    model: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    train_transform: Callable,
+    test_transform: Callable,
+    seed: int,
+) -> dict[str, Any]:
+    """What must be equal for a checkpoint to belong to a run, in words or as a digest."""
+    weights = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        weights.update(tensor.detach().cpu().contiguous().numpy().data)
+    return {
+        "model": str(model),
+        **{f"recipe's {key}": value for key, value in asdict(recipe).items()},
+        "seed": seed,
+        "data": f"{data.name} {data.fingerprint}",
+        "training transform": str(train_transform),
+        "test transform": str(test_transform),
+        "first weights": weights.hexdigest()[:16],
+    }
+
+
+def _save_checkpoint(
+    path: str | Path,
+    identity: dict[str, Any],
+    parts: dict[str, Any],
+    device: torch.device,
+    training: Training,
+) -> None:
+    random_state = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        random_state[device.type] = torch.get_device_module(device).get_rng_state()
+    state = {
+        "identity": identity,
+        "random_state": random_state,
+        **{name: part.state_dict() for name, part in parts.items()},
+        **asdict(training),
+    }
+    try:
+        with atomic_write(path) as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
+        raise OSError(
+            f"cannot write the checkpoint {str(path)!r} ({error}): the one of the epoch before is"
+            " whole; make room on the disk, or choose another folder, and run again"
+        ) from error
+
+
+def _load_checkpoint(
+    path: str | Path, identity: dict[str, Any], parts: dict[str, Any], device: torch.device
+) -> Training:
+    try:
+        # weights_only: a pickle could run any code when it is loaded.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["identity"]
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged or no checkpoint of this package"
+            f" ({type(error).__name__}): remove it to train from the start"
+        ) from error
+    for key, value in identity.items():
+        if found.get(key) != value:
+            long = len(str(value)) > 60
+            difference = "" if long else f" ({found.get(key)!r} there, {value!r} here)"
+            raise ValueError(
+                f"the checkpoint {str(path)!r} belongs to another run: its {key} differs"
+                f"{difference}. Choose another file, or remove this one to train from the start"
+            )
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["random_state"]["cpu"])
+    if device.type in state["random_state"] and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(state["random_state"][device.type])
+    return Training(state["history"], state["devices"])

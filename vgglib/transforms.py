@@ -1,0 +1,198 @@
+"""Preprocessing and augmentation as torchvision v2 transforms, for one image and for a batch.
+
+An image is a tensor (3, H, W), a batch (N, 3, H, W), on any device, uint8 in 0..255 or float on the
+[0, 1] scale. In a batch each image gets its own draw; torchvision's own random transforms draw once
+for the whole batch. What else is in a sample (labels, say) passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+SHIFT_SCALES = ("eigenvalue", "root")
+
+
+class _ImageTransform(v2.Transform):
+    """A transform of tensors of images that refuses what it would have to leave untouched."""
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        images = [x for x in flat_inputs if isinstance(x, tv_tensors.Image)]
+        images = images or [x for x in flat_inputs if isinstance(x, Tensor)][:1]
+        for x in flat_inputs:
+            if isinstance(x, tv_tensors.TVTensor) and not isinstance(x, tv_tensors.Image):
+                raise TypeError(
+                    f"{type(self).__name__} transforms images only, got {type(x).__name__}:"
+                    " take it out of the sample, or use torchvision's own transform"
+                )
+        if not images:
+            kinds = ", ".join(type(x).__name__ for x in flat_inputs) or "nothing"
+            raise TypeError(
+                f"{type(self).__name__} expects a tensor of images, got {kinds}:"
+                " convert with torchvision.transforms.v2.PILToTensor() first"
+            )
+        for image in images:
+            if image.dim() < 3 or image.shape[-3] != 3:
+                raise ValueError(
+                    f"{type(self).__name__} expects RGB images of shape (3, H, W) or (N, 3, H, W),"
+                    f" got {tuple(image.shape)}"
+                )
+            if image.dtype != torch.uint8 and not image.is_floating_point():
+                raise TypeError(
+                    f"{type(self).__name__} expects uint8 or float images, got {image.dtype}"
+                )
+            if image.shape[:-3] != images[0].shape[:-3]:
+                raise ValueError("the images of one sample must come in batches of one size")
+
+
+class SubtractMean(_ImageTransform):
+    """Subtract the mean RGB value of the training set (the paper, section 2.1).
+
+    The only preprocessing of the paper. uint8 images become float32 on the [0, 1] scale before;
+    float images must be on that scale already. The result is centered near 0, in [-1, 1].
+
+    Args:
+        mean: three numbers in [0, 1], such as ``channel_statistics(images).mean``.
+
+    Raises:
+        ValueError: not three numbers in [0, 1] (a mean on the 0..255 scale, say).
+    """
+
+    def __init__(self, mean: Sequence[float] | Tensor) -> None:
+        super().__init__()
+        self.mean = _floats("mean", mean, (3,))
+        if not all(0 <= value <= 1 for value in self.mean):
+            raise ValueError(
+                f"mean must be on the [0, 1] scale, got {self.mean}: divide values of 0..255 by 255"
+            )
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Subtract."""
+        image = inpt.float() / 255 if inpt.dtype == torch.uint8 else inpt
+        mean = torch.tensor(self.mean, dtype=image.dtype, device=image.device)
+        return _like(inpt, image - mean[:, None, None])
+
+    def extra_repr(self) -> str:
+        return "mean=(" + ", ".join(f"{value:.4f}" for value in self.mean) + ")"
+
+
+class RandomHorizontalFlip(_ImageTransform):
+    """Mirror each image left to right with probability ``p``, independently (the paper, 3.1).
+
+    Args:
+        p: probability in [0, 1].
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"p must be a probability in [0, 1], got {p}")
+        self.p = p
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw which images are mirrored: a mask of the batch's shape."""
+        image = flat_inputs[0]
+        return {"flip": torch.rand(image.shape[:-3], device=image.device) < self.p}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Mirror the images of the mask."""
+        flip = params["flip"][..., None, None, None]
+        return _like(inpt, torch.where(flip, inpt.flip(-1), inpt))
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class PCAColorShift(_ImageTransform):
+    r"""Shift the color of each image at random along the principal components of RGB.
+
+    AlexNet's paper, section 4.1; the paper, section 3.1. To every pixel of an image is added
+
+    .. math:: [p_1, p_2, p_3]\,[a_1 s_1, a_2 s_2, a_3 s_3]^T, \qquad a_i \sim N(0, \text{std}^2)
+
+    with :math:`p_i` the eigenvectors and, for ``scale="eigenvalue"``, :math:`s_i = \lambda_i`, the
+    eigenvalues, as AlexNet's paper writes. An eigenvalue is a variance, so this shift depends on
+    the scale of the pixels. For ``scale="root"``, :math:`s_i = \sqrt{\lambda_i}`, and it does not.
+
+    Float images stay float and are not clipped. uint8 images are shifted by 255 times as much,
+    rounded and clipped to 0..255. Adding before or after subtracting the mean is the same.
+
+    Args:
+        eigenvalues: three variances on the [0, 1] scale (``PCA.eigenvalues``), none negative.
+        eigenvectors: 3x3, each column a component (``PCA.eigenvectors``).
+        std: standard deviation of the draws.
+        scale: ``"eigenvalue"`` or ``"root"``.
+
+    Raises:
+        ValueError: shapes other than these, a negative eigenvalue or ``std``, eigenvalues above 1
+            (from pixels of 0..255), columns that are not orthonormal, or an unknown ``scale``.
+    """
+
+    def __init__(
+        self,
+        eigenvalues: Sequence[float] | Tensor,
+        eigenvectors: Sequence[Sequence[float]] | Tensor,
+        std: float = 0.1,
+        scale: str = "eigenvalue",
+    ) -> None:
+        super().__init__()
+        self.eigenvalues = _floats("eigenvalues", eigenvalues, (3,))
+        self.eigenvectors = _floats("eigenvectors", eigenvectors, (3, 3))
+        if not all(0 <= value <= 1 for value in self.eigenvalues):
+            raise ValueError(
+                f"eigenvalues must be variances on the [0, 1] scale, got {self.eigenvalues}:"
+                " divide those of pixels in 0..255 by 255 squared (PCA.on_scale(1))"
+            )
+        vectors = torch.tensor(self.eigenvectors, dtype=torch.float64)
+        if not torch.allclose(vectors.T @ vectors, torch.eye(3, dtype=torch.float64), atol=1e-2):
+            raise ValueError("eigenvectors must be orthonormal columns of a 3x3 matrix")
+        if not std >= 0:
+            raise ValueError(f"std must not be negative, got {std}")
+        if scale not in SHIFT_SCALES:
+            raise ValueError(f"scale must be one of {', '.join(SHIFT_SCALES)}, got {scale!r}")
+        self.std = std
+        self.scale = scale
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw three amplitudes for each image: the batch's shape and 3 at the end."""
+        image = flat_inputs[0]
+        return {"a": torch.randn(*image.shape[:-3], 3, device=image.device) * self.std}
+
+    def shift(self, a: Tensor) -> Tensor:
+        """The shift of RGB on the [0, 1] scale, shape (..., 3), for amplitudes of that shape."""
+        values = torch.tensor(self.eigenvalues, dtype=a.dtype, device=a.device)
+        vectors = torch.tensor(self.eigenvectors, dtype=a.dtype, device=a.device)
+        return (a * (values if self.scale == "eigenvalue" else values.sqrt())) @ vectors.T
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Add the shift that the amplitudes ``params["a"]`` give."""
+        shift = self.shift(params["a"])[..., None, None]
+        if inpt.dtype == torch.uint8:
+            shifted = (inpt + 255 * shift).round().clamp(0, 255).to(torch.uint8)
+        else:
+            shifted = inpt + shift.to(inpt.dtype)
+        return _like(inpt, shifted)
+
+    def extra_repr(self) -> str:
+        values = ", ".join(f"{value:.4f}" for value in self.eigenvalues)
+        return f"eigenvalues=({values}), std={self.std}, scale={self.scale!r}"
+
+
+def _floats(name: str, values: Any, shape: tuple[int, ...]) -> Any:
+    """``values`` as nested lists of floats, which need no device and print well."""
+    tensor = torch.as_tensor(values, dtype=torch.float64)
+    if tuple(tensor.shape) != shape or not tensor.isfinite().all():
+        raise ValueError(f"{name} must be finite and of shape {shape}, got {values!r}")
+    return tensor.tolist()
+
+
+def _like(inpt: Tensor, output: Tensor) -> Tensor:
+    return tv_tensors.wrap(output, like=inpt) if isinstance(inpt, tv_tensors.TVTensor) else output
