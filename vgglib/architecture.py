@@ -1,8 +1,8 @@
 """VGG from descriptors: stacked convolutions, stacked fully connected layers, the papers' networks.
 
 A network is described by data: a list of stacks, each a list of convolution descriptors, and a list
-of linear descriptors. A descriptor is a dict of settings (or the dataclass that it becomes), and the
-input channels of a layer are those that the layer before gives, so nobody has to write them.
+of linear descriptors. A descriptor is a dict of settings (or the dataclass that it becomes), and
+the input channels of a layer are those that the layer before gives, so nobody has to write them.
 
 Sections in the docstrings are those of Simonyan & Zisserman, "Very Deep Convolutional Networks for
 Large-Scale Image Recognition", ICLR 2015 (arXiv 1409.1556), called "the paper".
@@ -194,7 +194,9 @@ def _parse(descriptor: Any, kind: type, where: str) -> Any:
         if name not in known:
             raise ValueError(f"{where}: unknown setting {name!r}{_nearest(name, known)}")
     if known[0] not in descriptor:
-        raise ValueError(f"{where}: the setting {known[0]!r} is missing: expected an int of 1 or more")
+        raise ValueError(
+            f"{where}: the setting {known[0]!r} is missing: expected an int of 1 or more"
+        )
     try:
         return kind(**descriptor)
     except (TypeError, ValueError) as error:
@@ -254,7 +256,9 @@ class StackedConv2d(nn.Sequential):
         channels = in_channels
         number = 0
         for i, conv in enumerate(descriptors, 1):
-            channels = _inherit("in_channels", conv.in_channels, channels, f"{where}, descriptor {i}")
+            channels = _inherit(
+                "in_channels", conv.in_channels, channels, f"{where}, descriptor {i}"
+            )
             for _ in range(conv.layers):
                 number += 1
                 layers[f"conv{number}"] = nn.Conv2d(
@@ -314,7 +318,9 @@ class StackedLinear(nn.Sequential):
         total = sum(descriptor.layers for descriptor in descriptors)
         number = 0
         for i, linear in enumerate(descriptors, 1):
-            features = _inherit("in_features", linear.in_features, features, f"{where}, descriptor {i}")
+            features = _inherit(
+                "in_features", linear.in_features, features, f"{where}, descriptor {i}"
+            )
             for _ in range(linear.layers):
                 number += 1
                 layers[f"fc{number}"] = nn.Linear(features, linear.out_features, bias=linear.bias)
@@ -375,11 +381,14 @@ class VGG(nn.Module):
         _check_choice("initialization", initialization, INITIALIZATIONS)
         height, width = _check_image_size(image_size)
         if isinstance(conv_stacks, (str, Mapping)) or not isinstance(conv_stacks, Sequence):
-            raise TypeError(f"conv_stacks must be a list of stacks, got {type(conv_stacks).__name__}")
+            raise TypeError(
+                f"conv_stacks must be a list of stacks, got {type(conv_stacks).__name__}"
+            )
         if not conv_stacks:
             raise ValueError("conv_stacks is empty: expected one stack or more")
         stacks = [
-            _parse_list(stack, ConvDescriptor, f"stack {i}") for i, stack in enumerate(conv_stacks, 1)
+            _parse_list(stack, ConvDescriptor, f"stack {i}")
+            for i, stack in enumerate(conv_stacks, 1)
         ]
         linear = _parse_list(linear, LinearDescriptor, "linear")
 
@@ -445,7 +454,7 @@ def _check_image_size(image_size: Any) -> tuple[int, int]:
 
 
 def _pooled_size(stacks: list[list[ConvDescriptor]], size: int) -> int:
-    """Side of the last pool's output for images of side ``size``; 0 where a layer gets too little."""
+    """Side of the last pool's output for images of side ``size``; 0: a layer gets too little."""
     for stack in stacks:
         for conv in stack:
             size = conv.output_size(size)
@@ -463,7 +472,9 @@ def _smallest_size(stacks: list[list[ConvDescriptor]]) -> int:
 
 
 @torch.no_grad()
-def initialize(model: nn.Module, scheme: str = "he", generator: torch.Generator | None = None) -> None:
+def initialize(
+    model: nn.Module, scheme: str = "he", generator: torch.Generator | None = None
+) -> None:
     r"""Draw the weights of all convolutions and fully connected layers anew, in place.
 
     Biases become 0, batch normalization starts as the identity.
@@ -602,7 +613,9 @@ def vgg(
         for i, stack in enumerate(configuration.conv_stacks, 1)
     ]
     *hidden, last = _parse_list(configuration.linear, LinearDescriptor, "linear")
-    hidden = [replace(h, out_features=_scale(h.out_features, width), dropout=dropout) for h in hidden]
+    hidden = [
+        replace(h, out_features=_scale(h.out_features, width), dropout=dropout) for h in hidden
+    ]
     _check_int("num_classes", num_classes, minimum=1)
     return VGG(
         stacks,
@@ -674,8 +687,9 @@ def load_torchvision(model: VGG, state_dict: Mapping[str, Tensor]) -> None:
     if missing or superfluous:
         problem = f"has no {missing[0]!r}" if missing else f"has {superfluous[0]!r} besides"
         raise ValueError(
-            f"these weights are of another network: the state dict {problem} ({len(missing)} missing,"
-            f" {len(superfluous)} superfluous); use the configuration and batch_norm of the source"
+            f"these weights are of another network: the state dict {problem} ({len(missing)}"
+            f" missing, {len(superfluous)} superfluous); use the configuration and batch_norm of"
+            " the source"
         )
     for name, theirs in keys.items():
         if ours[name].shape != state_dict[theirs].shape:

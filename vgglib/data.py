@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +135,8 @@ def load_data(
     """Load a data set and draw its validation split.
 
     Args:
-        source: ``"shapes"``, the built-in data set; ``"cifar10"``, downloaded to ``root`` when it is
-            not there yet; or a folder with ``train/<class>/*`` and ``test/<class>/*`` images.
+        source: ``"shapes"``, the built-in data set; ``"cifar10"``, downloaded to ``root`` when it
+            is not there yet; or a folder with ``train/<class>/*`` and ``test/<class>/*`` images.
         root: where downloads go.
         image_size: side in pixels that shapes are drawn at and images of a folder are resized to.
         validation: fraction of the training set, between 0 and 1, that is held out, in each class.
@@ -152,6 +153,8 @@ def load_data(
             file that is no image or is damaged, or an impossible argument.
         RuntimeError: the download failed or is damaged.
     """
+    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
+        raise ValueError(f"image_size must be an int of 1 or more, got {image_size!r}")
     if source == "shapes":
         # Three seeds in a row for three draws that share nothing.
         train = Split(
@@ -224,7 +227,7 @@ def _load_cifar10(root: Path) -> tuple[Split, Split]:
         try:
             # Checks the MD5 sum of the archive; one that is there and whole is not fetched again.
             download_and_extract_archive(CIFAR10_URL, str(root), md5=CIFAR10_MD5)
-        except (OSError, RuntimeError, EOFError) as error:
+        except (OSError, RuntimeError, EOFError, HTTPException) as error:
             if archive.exists() and not check_integrity(str(archive), CIFAR10_MD5):
                 archive.unlink()
             raise RuntimeError(
@@ -253,7 +256,12 @@ def _read_cifar10(files: list[Path]) -> Split:
 def _check_folder(folder: Path) -> tuple[str, ...]:
     """The classes of a folder, after the checks that need no image to be read."""
     layout = "expected train/<class>/* and test/<class>/*"
-    for part in (folder, folder / "train", folder / "test"):
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {str(folder)!r}: expected 'shapes', 'cifar10', or a folder with"
+            " train/<class>/* and test/<class>/*"
+        )
+    for part in (folder / "train", folder / "test"):
         if not part.is_dir():
             raise FileNotFoundError(f"there is no folder {str(part)!r}: {layout}")
     classes = {
@@ -350,7 +358,11 @@ def _read_image(file: Path) -> Tensor:
     try:
         with Image.open(file) as image:
             # Cameras store a turned picture as it came, with a note how to turn it.
-            rgb = ImageOps.exif_transpose(image).convert("RGB")
+            turned = ImageOps.exif_transpose(image)
+            if turned.mode.startswith(("I", "F")):
+                # Pillow would cut off what is above 255, which makes most of the picture white.
+                raise ValueError(f"more than 8 bits, mode {turned.mode}: convert it to 8 bits")
+            rgb = turned.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"{str(file)!r} is damaged or no image ({error}): replace or remove it"

@@ -11,7 +11,8 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     """The given device, or the best there is: CUDA, then Apple's MPS, then the CPU.
 
     Args:
-        device: such as ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; ``None`` or ``"auto"`` chooses.
+        device: such as ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; ``None`` or ``"auto"``
+            chooses.
 
     Raises:
         ValueError: there is no such device here.
@@ -22,7 +23,7 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(f"unknown device {device!r}: expected auto, cuda, mps or cpu") from None
     count = {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
@@ -70,9 +71,7 @@ def choose_precision(device: torch.device, precision: str = "auto") -> str:
             return "bfloat16"
         return "float32"
     if precision not in PRECISIONS:
-        raise ValueError(
-            f"unknown precision {precision!r}: expected auto, {', '.join(PRECISIONS)}"
-        )
+        raise ValueError(f"unknown precision {precision!r}: expected auto, {', '.join(PRECISIONS)}")
     if precision == "float16" and device.type == "cpu":
         raise ValueError("float16 is for GPUs: on the CPU choose auto, float32 or bfloat16")
     return precision

@@ -31,14 +31,16 @@ def top_k_accuracy(scores: Tensor, labels: Tensor, max_k: int = 5) -> Tensor:
         float64, shape (max_k,): top-1 to top-``max_k`` accuracy in percent, never descending.
 
     Raises:
-        ValueError: other shapes, no samples, labels outside the classes, ``max_k`` under 1, or
-            scores that are not a number (which no ranking can place).
+        ValueError: other shapes or types, no samples, labels outside the classes, ``max_k`` under
+            1, or scores that are not a number (which no ranking can place).
     """
     if scores.dim() != 2 or labels.shape != scores.shape[:1] or len(labels) == 0:
         raise ValueError(
             "expected scores of shape (N, classes) and labels of shape (N,) with N of 1 or more,"
             f" got {tuple(scores.shape)} and {tuple(labels.shape)}"
         )
+    if labels.dtype != torch.int64:
+        raise ValueError(f"labels must be int64, got {labels.dtype}: convert with .long()")
     if max_k < 1:
         raise ValueError(f"max_k must be at least 1, got {max_k}")
     if not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:

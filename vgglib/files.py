@@ -49,8 +49,8 @@ def check_writable(folder: str | Path, purpose: str) -> None:
             pass
     except OSError as error:
         raise OSError(
-            f"cannot write {purpose} to {str(folder)!r} ({error.strerror}): choose a folder that you"
-            " may write to, or change its permissions"
+            f"cannot write {purpose} to {str(folder)!r} ({error.strerror}): choose a folder that"
+            " you may write to, or change its permissions"
         ) from error
 
 

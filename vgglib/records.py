@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,17 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
         Where it was written.
 
     Raises:
-        ValueError: a field is missing or has the wrong type.
+        ValueError: a field is missing or has the wrong type, or a value is none of JSON's.
         OSError: the folder cannot be written.
     """
     check_record(record, "the record")
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"the record holds what JSON cannot ({error}): give finite numbers, strings, lists and"
+            " dicts"
+        ) from error
     # A list of numbers in one line: readable, and a diff shows what changed.
     text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
     path = Path(folder) / record_name(record)
@@ -105,7 +112,8 @@ def check_record(record: Any, where: str) -> None:
         if field not in record:
             raise ValueError(f"{where} lacks the field {field!r}: expected {', '.join(FIELDS)}")
         if isinstance(record[field], bool) or not isinstance(record[field], kind):
-            raise ValueError(f"{where}: {field!r} must not be {record[field]!r}")
+            kinds = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+            raise ValueError(f"{where}: {field!r} must be {kinds}, got {record[field]!r}")
     accuracy = record["top_k_accuracy"]
     if len(accuracy) != 5 or not _is_ascending([0, *accuracy, 100]):
         raise ValueError(
@@ -115,7 +123,7 @@ def check_record(record: Any, where: str) -> None:
 
 def _is_ascending(values: Sequence[Any]) -> bool:
     numbers = all(isinstance(value, (int, float)) for value in values)
-    return numbers and all(a <= b for a, b in zip(values, values[1:], strict=False))
+    return numbers and all(a <= b for a, b in pairwise(values))
 
 
 def published_folder() -> Path:

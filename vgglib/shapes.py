@@ -70,8 +70,8 @@ def _draw(labels: Tensor, light: float, size: int, generator: torch.Generator) -
         return torch.randn(n, *shape, generator=generator)
 
     # Coordinates in which the shape is upright and about as large as the unit circle.
-    radius = uniform(0.24, 0.44)[:, None, None] * size
-    center = uniform(-0.16, 0.16, 2) * size
+    radius = uniform(0.28, 0.44)[:, None, None] * size
+    center = uniform(-0.14, 0.14, 2) * size
     angle, squeeze = uniform(-0.6, 0.6)[:, None, None], uniform(0.8, 1.0)[:, None, None]
     axis = torch.arange(size) - (size - 1) / 2
     y, x = (axis[:, None] - center[:, 0, None, None], axis[None, :] - center[:, 1, None, None])
@@ -85,21 +85,21 @@ def _draw(labels: Tensor, light: float, size: int, generator: torch.Generator) -
     mask = (0.5 - outside * radius).clamp(0, 1)[:, None]
 
     # The favorite color of a class is one of ten hues; the draw around it overlaps its neighbors.
-    hue = labels / len(CLASSES) + 0.11 * normal()
+    hue = labels / len(CLASSES) + 0.10 * normal()
     ink = _rgb(hue, uniform(0.35, 0.8), uniform(0.6, 0.95))
     paper = _rgb(uniform(0, 1), uniform(0.1, 0.6), uniform(0.3, 0.9))
 
     # A background of soft waves between two brightnesses, lit from one side.
-    phase, frequency = uniform(0, 2 * math.pi)[:, None, None], uniform(-1.1, 1.1, 2)
+    phase, frequency = uniform(0, 2 * math.pi)[:, None, None], uniform(-0.8, 0.8, 2)
     x, y = x + 0 * y, y + 0 * x
     waves = (x * frequency[:, 0, None, None] + y * frequency[:, 1, None, None] + phase).sin()
     slope = (x * normal()[:, None, None] + y * normal()[:, None, None]) / size
-    shade = 1 + uniform(0, 0.3)[:, None, None] * waves
+    shade = 1 + uniform(0, 0.2)[:, None, None] * waves
     scene = mask * ink[..., None, None] + (1 - mask) * paper[..., None, None] * shade[:, None]
     scene = scene * (1 + 0.15 * slope)[:, None]
 
     gain = (light * _LIGHT_AXES[0] * normal(1) + light / 2 * (normal(2) @ _LIGHT_AXES[1:])).exp()
-    noise = uniform(0.02, 0.10)[:, None, None, None] * normal(3, size, size)
+    noise = uniform(0.01, 0.06)[:, None, None, None] * normal(3, size, size)
     return (scene * gain[..., None, None] + noise).clamp(0, 1)
 
 

@@ -115,7 +115,9 @@ class StreamingStatistics:
         count = pixels.shape[1]
         mean = pixels.mean(dim=1)
         if not mean.isfinite().all():
-            raise ValueError("the images have values that are not finite: expected floats in [0, 1]")
+            raise ValueError(
+                "the images have values that are not finite: expected floats in [0, 1]"
+            )
         centered = pixels - mean[:, None]
         total = self.pixels + count
         delta = mean - self._mean
@@ -157,7 +159,8 @@ def channel_statistics(source: Tensor | str | Path | Iterable[Any]) -> ChannelSt
         source = read_folder_images(source)
     elif hasattr(source, "__getitem__") and hasattr(source, "__len__"):
         # A map-style dataset need not stop by itself when iterated.
-        source = (source[i] for i in range(len(source)))
+        dataset = source
+        source = (dataset[i] for i in range(len(dataset)))
     elif not isinstance(source, Iterable):
         raise TypeError(f"expected images, a folder or a data set, got {type(source).__name__}")
     statistics = StreamingStatistics()

@@ -21,7 +21,8 @@ class TraceRow:
 
     Attributes:
         layer: where the layer stands, as in the keys of the ``state_dict``.
-        kind: what it is, such as ``"conv3-64"`` (the paper's notation), ``"maxpool"``, ``"FC-4096"``.
+        kind: what it is, such as ``"conv3-64"`` (the paper's notation), ``"maxpool"``,
+            ``"FC-4096"``.
         input_shape: shape of one image's input, without the batch.
         output_shape: shape of one image's output, without the batch.
         parameters: numbers that are learned.
@@ -77,7 +78,9 @@ class Trace:
         widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
         align = [str.ljust, str.ljust, str.rjust, str.rjust, str.rjust, str.rjust]
         lines = [
-            "  ".join(put(cell, width) for put, cell, width in zip(align, line, widths, strict=True))
+            "  ".join(
+                put(cell, width) for put, cell, width in zip(align, line, widths, strict=True)
+            )
             for line in cells
         ]
         return "\n".join(line.rstrip() for line in lines)

@@ -56,9 +56,13 @@ def match_layers(shallow: VGG, deep: VGG, rule: str = "paper") -> dict[str, str]
         Names of layers of ``deep`` mapped to names of layers of ``shallow``.
 
     Raises:
+        TypeError: ``shallow`` or ``deep`` is no VGG.
         ValueError: an unknown rule, ``deep`` has fewer stacks or layers than are to be copied, or
             a layer of another shape.
     """
+    if not (isinstance(shallow, VGG) and isinstance(deep, VGG)):
+        kinds = f"{type(shallow).__name__} and {type(deep).__name__}"
+        raise TypeError(f"expected two networks (VGG), got {kinds}")
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}: expected one of {', '.join(RULES)}")
     source, target = _layers(shallow), _layers(deep)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -24,6 +25,11 @@ class _ImageTransform(v2.Transform):
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         images = [x for x in flat_inputs if isinstance(x, tv_tensors.Image)]
         images = images or [x for x in flat_inputs if isinstance(x, Tensor)][:1]
+        if any(isinstance(x, Image.Image) for x in flat_inputs):
+            raise TypeError(
+                f"{type(self).__name__} expects a tensor of images, got a PIL image:"
+                " convert with torchvision.transforms.v2.PILToTensor() first"
+            )
         for x in flat_inputs:
             if isinstance(x, tv_tensors.TVTensor) and not isinstance(x, tv_tensors.Image):
                 raise TypeError(
@@ -34,7 +40,7 @@ class _ImageTransform(v2.Transform):
             kinds = ", ".join(type(x).__name__ for x in flat_inputs) or "nothing"
             raise TypeError(
                 f"{type(self).__name__} expects a tensor of images, got {kinds}:"
-                " convert with torchvision.transforms.v2.PILToTensor() first"
+                " convert with torchvision.transforms.v2.ToImage() first"
             )
         for image in images:
             if image.dim() < 3 or image.shape[-3] != 3:
@@ -99,7 +105,7 @@ class RandomHorizontalFlip(_ImageTransform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw which images are mirrored: a mask of the batch's shape."""
-        image = flat_inputs[0]
+        image = flat_inputs[0]  # torchvision gives only what is to be transformed
         return {"flip": torch.rand(image.shape[:-3], device=image.device) < self.p}
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
@@ -188,7 +194,10 @@ class PCAColorShift(_ImageTransform):
 
 def _floats(name: str, values: Any, shape: tuple[int, ...]) -> Any:
     """``values`` as nested lists of floats, which need no device and print well."""
-    tensor = torch.as_tensor(values, dtype=torch.float64)
+    try:
+        tensor = torch.as_tensor(values, dtype=torch.float64)
+    except (RuntimeError, TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers of shape {shape}, got {values!r}") from None
     if tuple(tensor.shape) != shape or not tensor.isfinite().all():
         raise ValueError(f"{name} must be finite and of shape {shape}, got {values!r}")
     return tensor.tolist()
