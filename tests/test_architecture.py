@@ -28,8 +28,7 @@ PLANS = {
     "A-LRN": ([[(3, 64)], [(3, 128)], [(3, 256)] * 2, [(3, 512)] * 2, [(3, 512)] * 2], _FC, 224),
     "B": ([[(3, c)] * 2 for c in (64, 128, 256, 512, 512)], _FC, 224),
     "C": (
-        [[(3, 64)] * 2, [(3, 128)] * 2]
-        + [[(3, c), (3, c), (1, c)] for c in (256, 512, 512)],
+        [[(3, 64)] * 2, [(3, 128)] * 2] + [[(3, c), (3, c), (1, c)] for c in (256, 512, 512)],
         _FC,
         224,
     ),
@@ -122,7 +121,9 @@ def test_every_configuration_has_a_plan():
 def test_only_a_lrn_normalizes_and_only_after_its_first_convolution():
     with torch.device("meta"):
         found = {
-            name: [key for key, m in vgg(name).named_modules() if isinstance(m, nn.LocalResponseNorm)]
+            name: [
+                key for key, m in vgg(name).named_modules() if isinstance(m, nn.LocalResponseNorm)
+            ]
             for name in CONFIGURATIONS
         }
     assert found.pop("A-LRN") == ["features.stack1.lrn1"]
@@ -151,7 +152,9 @@ def test_dropout_follows_each_hidden_layer_and_not_the_logits():
 
 @pytest.mark.parametrize(("wrong", "right"), [("d", "D"), ("A_LRN", "A-LRN"), ("IIII", "III")])
 def test_unknown_configuration_names_the_nearest(wrong, right):
-    with pytest.raises(ValueError, match=f"unknown configuration '{wrong}'; did you mean '{right}'"):
+    with pytest.raises(
+        ValueError, match=f"unknown configuration '{wrong}'; did you mean '{right}'"
+    ):
         vgg(wrong)
 
 
@@ -288,7 +291,11 @@ def test_bad_convolution_settings_are_refused_with_their_place(settings, error, 
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"out_feature": 3}, ValueError, "unknown setting 'out_feature'; did you mean 'out_features'"),
+        (
+            {"out_feature": 3},
+            ValueError,
+            "unknown setting 'out_feature'; did you mean 'out_features'",
+        ),
         ({"out_features": 4.0}, TypeError, r"out_features must be an int, got 4.0 \(float\)"),
         ({"layers": -1}, ValueError, "layers must be at least 1, got -1"),
         ({"bias": "yes"}, TypeError, "bias must be True or False, got 'yes'"),
@@ -331,7 +338,9 @@ def test_lists_of_the_wrong_form_are_refused(conv_stacks, error, message):
 
 
 def test_channels_that_contradict_the_layer_before_are_refused():
-    with pytest.raises(ValueError, match="stack 2, .*in_channels is 1, but the layer before gives 4"):
+    with pytest.raises(
+        ValueError, match=r"stack 2, .*in_channels is 1, but the layer before gives 4"
+    ):
         VGG(
             [[{"out_channels": 4}], [{"out_channels": 8, "in_channels": 1}]],
             [{"out_features": 2}],
@@ -365,7 +374,7 @@ def test_the_layer_of_the_logits_takes_no_activation_or_dropout(setting):
 
 def test_an_image_too_small_for_a_convolution_is_refused():
     stack = [{"out_channels": 4, "kernel_size": 9, "padding": 0}]
-    with pytest.raises(ValueError, match="8x8 pixels are too small.* that fits is 10"):
+    with pytest.raises(ValueError, match=r"8x8 pixels are too small.* that fits is 10"):
         VGG([stack], [{"out_features": 2}], image_size=8)
 
 
@@ -396,7 +405,7 @@ def test_images_of_another_shape_are_refused(shape):
 
 
 def test_uint8_images_are_refused():
-    with pytest.raises(TypeError, match="expected float images, got torch.uint8.*SubtractMean"):
+    with pytest.raises(TypeError, match=r"expected float images, got torch.uint8.*SubtractMean"):
         tiny()(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
 
 
@@ -423,7 +432,12 @@ def test_settings_rebuild_the_network():
     ("scheme", "conv_std", "hidden_std", "last_std"),
     [
         ("he", (2 / (9 * 32)) ** 0.5, (2 / 512) ** 0.5, 0.01),
-        ("glorot", (2 / (9 * (32 + 32))) ** 0.5, (2 / (512 + 256)) ** 0.5, (2 / (256 + 100)) ** 0.5),
+        (
+            "glorot",
+            (2 / (9 * (32 + 32))) ** 0.5,
+            (2 / (512 + 256)) ** 0.5,
+            (2 / (256 + 100)) ** 0.5,
+        ),
         ("paper", 0.01, 0.01, 0.01),
     ],
 )
@@ -522,7 +536,7 @@ def test_torchvisions_weights_load_with_equal_logits_and_go_back_unchanged(name,
 def test_weights_of_another_depth_are_refused():
     with torch.device("meta"):
         model, weights = vgg("A"), torchvision.models.vgg13().state_dict()
-    with pytest.raises(ValueError, match="of another network: .*missing, .* superfluous"):
+    with pytest.raises(ValueError, match=r"of another network: .*missing, .* superfluous"):
         load_torchvision(model, weights)
 
 
@@ -536,6 +550,8 @@ def test_weights_with_batch_norm_are_refused_without_it():
 def test_weights_for_other_classes_are_refused_and_nothing_is_copied():
     model, other = tiny(), VGG(**tiny().settings() | {"linear": [{"out_features": 7}]})
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    with pytest.raises(ValueError, match=r"has shape \(7, 24\), but .* needs \(5, 24\): use the same"):
+    with pytest.raises(
+        ValueError, match=r"has shape \(7, 24\), but .* needs \(5, 24\): use the same"
+    ):
         load_torchvision(model, to_torchvision(other))
     assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools.chapters import ChapterError, chapters, execute, pages, to_bytes
+from tools.chapters import ChapterError, chapters, execute, pages, plain, to_bytes
 from tools.settings import ROOT, Settings, read_settings
 
 # What the website is made of besides the pages in _toc.yml.
@@ -60,13 +60,15 @@ def make_site(source: Path) -> None:
     """Run Jupyter Book with warnings as errors; its log is shown if there are any."""
     start = time.perf_counter()
     print(f"{'website':<20}", end="", flush=True)
-    command = [sys.executable, "-m", "jupyter_book", "build", "--all", "-n", "-W", "--keep-going"]
-    done = subprocess.run([*command, str(source)], capture_output=True, text=True, encoding="utf-8")
-    (source.parent / "website.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "--all"]
+    command += ["-n", "-W", "--keep-going", str(source)]  # -n: links are checked too
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    log = plain(done.stdout + done.stderr)
+    (source.parent / "website.log").write_text(log, encoding="utf-8")
     if done.returncode:
         print("failed", flush=True)
-        log = (done.stdout + done.stderr).splitlines()
-        told = [line for line in log if "WARNING" in line or "ERROR" in line] or log[-20:]
+        lines = log.splitlines()
+        told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-20:]
         print("\n".join(line.replace(f"{source}/", "") for line in told), file=sys.stderr)
         done.check_returncode()
     print(f"{time.perf_counter() - start:6.0f} s", flush=True)
@@ -102,7 +104,7 @@ def main() -> None:
         site = build(settings)
     except ValueError as error:
         sys.exit(f"make book: {error}")
-    except (ChapterError, FileNotFoundError, subprocess.CalledProcessError) as error:
+    except (ChapterError, subprocess.CalledProcessError) as error:
         print("", flush=True)
         if isinstance(error, subprocess.CalledProcessError):
             error = f"the website has the warnings above; log: {settings.work / 'website.log'}"

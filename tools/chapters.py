@@ -35,16 +35,8 @@ def pages(root: Path = ROOT) -> list[str]:
 
 
 def chapters(root: Path = ROOT) -> list[Path]:
-    """The notebooks of the book in reading order.
-
-    Raises:
-        FileNotFoundError: ``_toc.yml`` names a chapter that is not there.
-    """
-    paths = [root / f"{page}.ipynb" for page in pages(root) if page.startswith("chapters/")]
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"_toc.yml names {path.stem}, but there is no {path}")
-    return paths
+    """The notebooks that ``_toc.yml`` names, in reading order."""
+    return [root / f"{page}.ipynb" for page in pages(root) if page.startswith("chapters/")]
 
 
 def read(path: Path) -> NotebookNode:
@@ -75,8 +67,12 @@ def clean_environment() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="chapter-") as folder:
         empty = Path(folder, "empty")
         empty.mkdir()
+        profile = Path(folder, "ipython", "profile_default")
+        profile.mkdir(parents=True)
+        # A kernel warns about its connection, which is to this process on this machine.
+        profile.joinpath("ipython_kernel_config.py").write_text('c.IPKernelApp.log_level = "ERROR"')
         os.environ.pop("MPLBACKEND", None)
-        os.environ.update(IPYTHONDIR=str(Path(folder, "ipython")), JUPYTER_PREFER_ENV_PATH="1")
+        os.environ.update(IPYTHONDIR=str(profile.parent), JUPYTER_PREFER_ENV_PATH="1")
         try:
             yield empty
         finally:
@@ -92,8 +88,11 @@ def execute(source: Path, parameters: dict[str, str]) -> NotebookNode:
         parameters: a chapter gets those that its cell tagged ``parameters`` declares.
 
     Raises:
-        ChapterError: a cell failed that is not tagged ``raises-exception``.
+        ChapterError: there is no such file, or a cell failed that is not tagged
+            ``raises-exception``.
     """
+    if not source.is_file():
+        raise ChapterError(f"there is no {source}, which _toc.yml names")
     import papermill  # slow to import
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -125,19 +124,23 @@ def execute(source: Path, parameters: dict[str, str]) -> NotebookNode:
 def _failure(source: Path, notebook: NotebookNode, message: str) -> str:
     """Chapter, cell and the end of the error, for a person who has to find them."""
     ours = [c for c in notebook.cells if not {"injected-parameters", PAPERMILL_BANNER} & {*tags(c)}]
-    for number, cell in enumerate(ours, start=1):
-        if errors(cell):
-            error = errors(cell)[0]
-            message = f"{error.ename}: {error.evalue}"
-        elif cell.metadata.get("papermill", {}).get("status") not in ("running", "failed"):
-            continue
-        line = next((line for line in cell.source.splitlines() if line.strip()), "")
-        where = f", cell {number} of {len(ours)}, which begins\n    {line}"
-        break
-    else:
-        where = ""
-    last = re.sub(r"\x1b\[[0-9;]*m", "", message).strip().splitlines()[-6:]
+    failed = next((cell for cell in ours if errors(cell)), None)
+    if failed:
+        message = f"{errors(failed)[0].ename}: {errors(failed)[0].evalue}"
+    else:  # the kernel is gone: the last cell that was begun did it
+        begun = [c for c in ours if c.metadata.get("papermill", {}).get("start_time")]
+        failed = begun[-1] if begun else None
+    where = ""
+    if failed:
+        line = next((line for line in failed.source.splitlines() if line.strip()), "")
+        where = f", cell {ours.index(failed) + 1} of {len(ours)}, which begins\n    {line}"
+    last = plain(message).strip().splitlines()[-6:]
     return f"chapter {source.stem}{where}\nfailed:\n    " + "\n    ".join(last)
+
+
+def plain(text: str) -> str:
+    """The text without the codes that color it in a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def normalize(notebook: NotebookNode, parameters: dict[str, Any] | None = None) -> NotebookNode:

@@ -1,6 +1,6 @@
 """Draw the logo and the icon: the stacks of a VGG as slabs, ever smaller and ever deeper.
 
-    python -m tools.logo
+python -m tools.logo
 """
 
 from __future__ import annotations

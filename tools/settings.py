@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ("quick", "full")
 BUILT_IN = ("shapes", "cifar10")
-LAYOUT = "expected train/<class>/* and test/<class>/*, one folder of images for each class"
+LAYOUT = "train/<class>/* and test/<class>/*, one folder of images for each class"
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ def check_data(data: str) -> str:
     if not folder.is_dir():
         raise ValueError(
             f"DATA={data}: there is no folder {folder}; expected {', '.join(BUILT_IN)} or a folder"
-            f" ({LAYOUT}){_suggest(data, BUILT_IN)}"
+            f" with {LAYOUT}{_suggest(data, BUILT_IN)}"
         )
     for part in ("train", "test"):
         if not any((folder / part).glob("*/*")):
-            raise ValueError(f"DATA={data}: no images in {folder / part}; {LAYOUT}")
+            raise ValueError(f"DATA={data}: no images in {folder / part}; expected {LAYOUT}")
     return str(folder)
 
 

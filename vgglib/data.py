@@ -156,7 +156,7 @@ def load_data(
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
         raise ValueError(f"image_size must be an int of 1 or more, got {image_size!r}")
     if source == "shapes":
-        # Three seeds in a row for three draws that share nothing.
+        # An even seed for training and the odd one after it for test: no two draws share images.
         train = Split(
             *shapes.draw_shapes(
                 train_images, seed=2 * seed, light=shapes.TRAIN_LIGHT, image_size=image_size

@@ -1,0 +1,224 @@
+"""Top-k against a plain loop, and mirror-averaged evaluation against a network done by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from vgglib.architecture import vgg
+from vgglib.data import Split
+from vgglib.evaluation import (
+    confusion_matrix,
+    evaluate,
+    predict,
+    top_k_accuracy,
+    top_k_error,
+)
+
+
+def plain_loop(scores, labels, max_k):
+    """Top-k accuracy as one would explain it: sort the classes, look whether the label is there."""
+    result = []
+    for k in range(1, max_k + 1):
+        correct = 0
+        for row, label in zip(scores.tolist(), labels.tolist(), strict=True):
+            ranking = sorted(range(len(row)), key=lambda c: (-row[c], c))
+            correct += label in ranking[:k]
+        result.append(100 * correct / len(labels))
+    return result
+
+
+# --------------------------------------------------------------------------------------------------
+# Top-k
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+def test_top_k_equals_a_plain_loop_for_all_k_at_once(classes):
+    scores, labels = torch.randn(60, classes), torch.randint(classes, (60,))
+    assert top_k_accuracy(scores, labels, 7).tolist() == pytest.approx(
+        plain_loop(scores, labels, 7)
+    )
+
+
+def test_top_k_equals_a_plain_loop_where_many_scores_are_equal():
+    scores, labels = torch.randint(3, (60, 10)).float(), torch.randint(10, (60,))
+    assert top_k_accuracy(scores, labels).tolist() == pytest.approx(plain_loop(scores, labels, 5))
+
+
+def test_equal_scores_are_ranked_by_class():
+    accuracy = [top_k_accuracy(torch.zeros(1, 4), torch.tensor([c]), 4).tolist() for c in range(4)]
+    assert accuracy == [[100] * 4, [0] + [100] * 3, [0, 0, 100, 100], [0, 0, 0, 100]]
+
+
+def test_from_k_equal_to_the_classes_on_all_are_right():
+    scores, labels = torch.randn(20, 3), torch.randint(3, (20,))
+    assert top_k_accuracy(scores, labels, 6)[2:].tolist() == [100] * 4
+
+
+def test_a_single_class_is_always_right():
+    assert top_k_accuracy(torch.randn(4, 1), torch.zeros(4).long()).tolist() == [100] * 5
+
+
+def test_infinite_scores_are_ranked_too():
+    scores = torch.tensor([[math.inf, 0.0, -math.inf]])
+    assert top_k_accuracy(scores, torch.tensor([2]), 3).tolist() == [0, 0, 100]
+
+
+def test_the_ranking_is_that_of_the_probabilities_as_well():
+    scores, labels = torch.randn(30, 10), torch.randint(10, (30,))
+    assert torch.equal(top_k_accuracy(scores, labels), top_k_accuracy(scores.softmax(1), labels))
+
+
+def test_error_is_100_minus_accuracy():
+    scores, labels = torch.randn(30, 10), torch.randint(10, (30,))
+    assert torch.equal(top_k_error(scores, labels, 3), 100 - top_k_accuracy(scores, labels, 3))
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "message"),
+    [
+        (torch.zeros(4), torch.zeros(4).long(), r"shape \(N, classes\) .* got \(4,\) and \(4,\)"),
+        (torch.zeros(4, 3), torch.zeros(3).long(), r"got \(4, 3\) and \(3,\)"),
+        (torch.zeros(4, 3), torch.zeros(4, 1).long(), r"got \(4, 3\) and \(4, 1\)"),
+        (torch.zeros(0, 3), torch.zeros(0).long(), "with N of 1 or more"),
+        (torch.zeros(2, 3), torch.tensor([0, 3]), r"labels must be in 0..2, got 0 to 3"),
+        (torch.zeros(2, 3), torch.tensor([-1, 0]), r"labels must be in 0..2, got -1 to 0"),
+        (torch.zeros(2, 3), torch.zeros(2), "labels must be int64, got torch.float32"),
+        (torch.full((2, 3), torch.nan), torch.zeros(2).long(), "scores contain NaN"),
+    ],
+)
+def test_what_has_no_ranking_is_refused(scores, labels, message):
+    with pytest.raises(ValueError, match=message):
+        top_k_accuracy(scores, labels)
+
+
+def test_k_starts_at_1():
+    with pytest.raises(ValueError, match="max_k must be at least 1, got 0"):
+        top_k_accuracy(torch.zeros(2, 3), torch.zeros(2).long(), 0)
+
+
+# --------------------------------------------------------------------------------------------------
+# Confusion matrix
+# --------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_labels_and_columns_predictions():
+    predictions, labels = torch.tensor([1, 1, 0, 2]), torch.tensor([0, 0, 0, 2])
+    expected = [[1, 2, 0], [0, 0, 0], [0, 0, 1]]
+    assert confusion_matrix(predictions, labels, 3).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "message"),
+    [
+        ([0, 1], [0], r"of one shape \(N,\), got \(2,\) and \(1,\)"),
+        ([0, 3], [0, 0], r"predictions must be in 0..2"),
+        ([0, 0], [0, -1], r"labels must be in 0..2"),
+    ],
+)
+def test_impossible_predictions_are_refused(predictions, labels, message):
+    with pytest.raises(ValueError, match=message):
+        confusion_matrix(torch.tensor(predictions), torch.tensor(labels), 3)
+
+
+# --------------------------------------------------------------------------------------------------
+# Evaluation
+# --------------------------------------------------------------------------------------------------
+
+
+class LeftEdge(nn.Module):
+    """Logits that are the red, green and blue of the upper left pixel: easy to do by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append((len(images), self.training, torch.is_grad_enabled()))
+        return self.weight * images[:, :, 0, 0]
+
+
+@pytest.fixture
+def split():
+    """Two images of two pixels whose colors are known."""
+    images = torch.zeros(2, 3, 1, 2, dtype=torch.uint8)
+    images[0, :, 0, 0], images[0, :, 0, 1] = torch.tensor([1, 0, 0]), torch.tensor([0, 2, 0])
+    images[1, :, 0, 0], images[1, :, 0, 1] = torch.tensor([0, 0, 3]), torch.tensor([0, 0, 0])
+    return Split(images, torch.tensor([0, 2]))
+
+
+def softmax(*logits):
+    total = sum(map(math.exp, logits))
+    return torch.tensor([math.exp(x) / total for x in logits])
+
+
+def test_probabilities_are_the_average_of_image_and_mirror_image(split):
+    expected = torch.stack(
+        [
+            (softmax(1, 0, 0) + softmax(0, 2, 0)) / 2,
+            (softmax(0, 0, 3) + softmax(0, 0, 0)) / 2,
+        ]
+    )
+    torch.testing.assert_close(predict(LeftEdge(), split.images, torch.Tensor.float), expected)
+
+
+def test_without_mirror_only_the_image_counts(split):
+    expected = torch.stack([softmax(1, 0, 0), softmax(0, 0, 3)])
+    output = predict(LeftEdge(), split.images, torch.Tensor.float, mirror=False)
+    torch.testing.assert_close(output, expected)
+
+
+def test_batches_go_through_one_after_the_other(split):
+    model = LeftEdge()
+    images = split.images.repeat(4, 1, 1, 1)[:7]
+    whole = predict(model, images, torch.Tensor.float)
+    model.seen.clear()
+    torch.testing.assert_close(predict(model, images, torch.Tensor.float, batch_size=3), whole)
+    assert [count for count, *_ in model.seen] == [3, 3, 3, 3, 1, 1]
+
+
+def test_rows_sum_to_1_in_bfloat16_too():
+    model = vgg("I", width=1 / 32)
+    output = predict(model, torch.rand(5, 3, 32, 32), lambda x: x, precision="bfloat16")
+    assert output.dtype == torch.float32
+    torch.testing.assert_close(output.sum(1), torch.ones(5))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_is_evaluation_meanwhile_and_restored_afterwards(split, training):
+    model = LeftEdge().train(training)
+    predict(model, split.images, torch.Tensor.float)
+    assert model.training is training
+    assert all(seen[1:] == (False, False) for seen in model.seen)
+
+
+def test_the_mode_is_restored_after_an_error_too(split):
+    def fail(images):
+        raise RuntimeError("broken")
+
+    model = LeftEdge().train()
+    with pytest.raises(RuntimeError, match="broken"):
+        predict(model, split.images, fail)
+    assert model.training
+
+
+def test_evaluate_gives_loss_accuracy_and_predictions(split):
+    evaluation = evaluate(LeftEdge(), split, torch.Tensor.float)
+    first = (softmax(1, 0, 0) + softmax(0, 2, 0)) / 2
+    second = (softmax(0, 0, 3) + softmax(0, 0, 0)) / 2
+    assert evaluation.loss == pytest.approx((-first[0].log() - second[2].log()).item() / 2)
+    assert evaluation.predictions.tolist() == [1, 2]
+    assert evaluation.top_k_accuracy == [50, 100, 100, 100, 100]
+    assert evaluation.top_1 == 50
+
+
+def test_the_loss_stays_finite_where_a_probability_is_0():
+    images = torch.zeros(1, 3, 1, 1)
+    images[0, 0] = 1000
+    split = Split(torch.zeros(1, 3, 1, 1, dtype=torch.uint8), torch.tensor([1]))
+    evaluation = evaluate(LeftEdge(), split, lambda _: images)
+    assert evaluation.probabilities[0, 1] == 0
+    assert evaluation.loss == pytest.approx(-math.log(1e-12))

@@ -1,0 +1,152 @@
+"""What every chapter must be, as it is committed."""
+
+from __future__ import annotations
+
+import copy
+import re
+import tempfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.address import address
+from tools.chapters import KERNEL, chapters, errors, normalize, pages, read, tags
+from tools.settings import BUILT_IN, PROFILES, ROOT
+
+CHAPTERS = chapters()
+EXEMPT = {"nbval-ignore-output", "nbval-skip"}
+INSTALL = """\
+try:
+    import vgglib
+except ModuleNotFoundError:  # in Colab, or wherever the package is not installed yet
+    %pip install --quiet "git+{address}\""""
+PARAMETERS = {
+    "DATA": BUILT_IN,
+    "DEVICE": ("auto",),
+    "PROFILE": PROFILES,
+    "RESULTS": ("results",),
+    "CHECKPOINTS": ("checkpoints",),
+    "DOWNLOADS": ("data",),
+}
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def notebooks() -> list[tuple[Path, nbformat.NotebookNode]]:
+    return [(path, read(path)) for path in CHAPTERS if path.is_file()]
+
+
+chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def test_the_book_has_these_chapters_and_no_others():
+    assert CHAPTERS
+    assert {path.name for path in CHAPTERS} == {p.name for p in (ROOT / "chapters").glob("*.ipynb")}
+
+
+def test_every_page_exists():
+    for page in pages():
+        assert (ROOT / f"{page}.ipynb").is_file() or (ROOT / f"{page}.md").is_file(), page
+
+
+@chapter
+def test_begins_with_a_title(path):
+    first = read(path).cells[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+
+
+@chapter
+def test_first_code_installs_the_package_only_where_it_is_missing(path):
+    first = code_cells(read(path))[0]
+    assert first.source == INSTALL.format(address=address())
+    assert not first.outputs
+
+
+@chapter
+def test_declares_parameters_with_defaults_that_work_anywhere(path):
+    cells = [cell for cell in code_cells(read(path)) if "parameters" in tags(cell)]
+    assert len(cells) == 1
+    values: dict[str, object] = {}
+    exec(cells[0].source, values)
+    declared = {name: value for name, value in values.items() if name.isupper()}
+    assert declared
+    for name, value in declared.items():
+        assert name in PARAMETERS, f"`make book` knows no parameter {name}"
+        assert value in PARAMETERS[name], f"{name} = {value!r}"
+
+
+@chapter
+def test_is_normalized(path):
+    notebook = read(path)
+    assert notebook == normalize(copy.deepcopy(notebook)), f"make refresh CHAPTER={path.stem}"
+    assert notebook.metadata.kernelspec == KERNEL
+
+
+@chapter
+def test_was_executed_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in code_cells(read(path)) if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1)), f"make refresh CHAPTER={path.stem}"
+
+
+@chapter
+def test_has_outputs_and_none_is_an_unmeant_error_or_a_warning(path):
+    cells = code_cells(read(path))
+    assert any(cell.outputs for cell in cells)
+    for cell in cells:
+        assert not errors(cell), cell.source
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", f"{cell.source}\n\n{output.text}"
+
+
+@chapter
+def test_exempt_cells_give_their_reason(path):
+    for cell in code_cells(read(path)):
+        if EXEMPT & set(tags(cell)):
+            reason = cell.metadata.get("nbval", {}).get("reason", "")
+            assert len(reason.split()) >= 3, f"why is this not compared?\n{cell.source}"
+
+
+def test_at_most_a_tenth_of_the_code_is_exempt_from_comparison():
+    cells = [cell for _, notebook in notebooks() for cell in code_cells(notebook)]
+    exempt = [cell for cell in cells if EXEMPT & set(tags(cell))]
+    assert cells
+    assert len(exempt) <= len(cells) / 10
+    for cell in cells:  # other ways around the comparison
+        assert not re.search(r"NBVAL_|PYTEST_VALIDATE", cell.source)
+        assert not {tag for tag in tags(cell) if tag.startswith("nbval-")} - EXEMPT
+
+
+@chapter
+def test_every_figure_has_alternative_text(path):
+    for cell in code_cells(read(path)):
+        if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) >= 20, f"no alternative text:\n{cell.source}"
+
+
+@chapter
+def test_shows_no_path_of_the_machine_it_ran_on(path):
+    text = nbformat.writes(read(path))
+    here = {str(ROOT), str(Path.home()), tempfile.gettempdir(), "site-packages", "ipykernel_"}
+    for folder in here - {"/"}:
+        assert folder not in text, f"{folder} is mentioned"
+    assert not re.search(r"/(home|Users|root|tmp)/|[A-Z]:\\\\", text)
+
+
+@chapter
+def test_text_is_plain_markdown(path):
+    """Directives and roles of MyST are noise in Colab and on GitHub."""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"^(```|:::)\{|\{[\w:-]+\}`", cell.source, re.M), cell.source
+
+
+def test_solutions_are_folded_away_in_every_teaching_chapter():
+    for path, notebook in notebooks():
+        if path.stem not in ("results", "mistakes"):
+            folded = [c for c in code_cells(notebook) if {"hide-cell", "hide-input"} & {*tags(c)}]
+            assert folded, path.stem

@@ -1,0 +1,151 @@
+"""Records: written whole, read from several folders, refused by name."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from vgglib import records
+from vgglib.records import FIELDS, read_records, write_record
+
+
+def make(**changes):
+    record = {
+        "model": "I",
+        "dataset": "shapes",
+        "recipe": "short",
+        "seed": 0,
+        "epochs": 2,
+        "top_k_accuracy": [80.0, 90, 95.5, 97.0, 99.0],
+        "validation_top_1": 81.5,
+        "train_images": 4500,
+        "train_seconds": 12.5,
+        "device": "CPU (AVX2, 2 threads) [shared]",
+        "torch": torch.__version__,
+        "vgglib": "0.1",
+        "history": {"loss": [2.3, 1.1], "lr": [0.01, 0.001], "é": {"deep": [[1, 2], [3, 4]]}},
+    }
+    return record | changes
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path):
+    path = write_record(tmp_path / "results", make())
+    assert path == tmp_path / "results" / "shapes-short-I-seed0.json"
+    assert read_records(tmp_path / "results") == [make()]
+
+
+def test_a_list_of_numbers_stands_in_one_line(tmp_path):
+    text = write_record(tmp_path, make()).read_text(encoding="utf-8")
+    assert '"top_k_accuracy": [ 80.0, 90, 95.5, 97.0, 99.0 ],\n' in text
+    assert '"loss": [ 2.3, 1.1 ],\n' in text
+    assert text.endswith("}\n")
+
+
+def test_characters_that_no_file_name_can_have_are_replaced(tmp_path):
+    path = write_record(tmp_path, make(dataset="my/own data", model="A-LRN"))
+    assert path == tmp_path / "my_own_data-short-A-LRN-seed0.json"
+
+
+def test_the_same_run_again_replaces_its_record(tmp_path):
+    write_record(tmp_path, make(train_seconds=1))
+    write_record(tmp_path, make(train_seconds=2))
+    assert [record["train_seconds"] for record in read_records(tmp_path)] == [2]
+
+
+def test_runs_that_differ_keep_their_records_in_order(tmp_path):
+    for seed in (10, 2):
+        for model in ("II", "I"):
+            write_record(tmp_path, make(model=model, seed=seed))
+    found = [(record["model"], record["seed"]) for record in read_records(tmp_path)]
+    assert found == [("I", 2), ("I", 10), ("II", 2), ("II", 10)]
+
+
+def test_of_two_folders_the_later_counts(tmp_path):
+    write_record(tmp_path / "published", make(train_seconds=1))
+    write_record(tmp_path / "published", make(seed=1))
+    write_record(tmp_path / "own", make(train_seconds=2))
+    found = read_records(tmp_path / "published", tmp_path / "own")
+    assert [(record["seed"], record["train_seconds"]) for record in found] == [(0, 2), (1, 12.5)]
+
+
+def test_a_folder_that_does_not_exist_has_no_records(tmp_path):
+    assert read_records(tmp_path / "nowhere") == []
+
+
+def test_a_failure_half_way_leaves_the_old_record(tmp_path, monkeypatch):
+    def fail(*paths):
+        raise OSError(28, "No space left on device")
+
+    write_record(tmp_path, make(train_seconds=1))
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match=r"cannot write the record .*\(No space left .*checkpoint"):
+        write_record(tmp_path, make(train_seconds=2))
+    assert read_records(tmp_path) == [make(train_seconds=1)]
+    assert os.listdir(tmp_path) == ["shapes-short-I-seed0.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(
+        OSError, match=r"cannot write the record '.*results.*the training is not lost"
+    ):
+        write_record(tmp_path / "results", make())
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_missing_field_is_refused(tmp_path, field):
+    record = make()
+    del record[field]
+    with pytest.raises(ValueError, match=f"the record lacks the field '{field}'"):
+        write_record(tmp_path, record)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": "0"}, "'seed' must be int, got '0'"),
+        ({"epochs": True}, "'epochs' must be int, got True"),
+        ({"train_seconds": None}, "'train_seconds' must be int or float, got None"),
+        ({"top_k_accuracy": torch.zeros(5)}, "'top_k_accuracy' must be list, got tensor"),
+        ({"top_k_accuracy": [80.0]}, "five percentages that rise with k"),
+        ({"top_k_accuracy": [80, 90, 85, 97, 99]}, "five percentages that rise with k"),
+        ({"top_k_accuracy": [-1, 90, 95, 97, 99]}, "five percentages that rise with k"),
+        ({"top_k_accuracy": [80, 90, 95, 97, 101]}, "five percentages that rise with k"),
+        ({"top_k_accuracy": ["80", 90, 95, 97, 99]}, "five percentages that rise with k"),
+        ({"top_k_accuracy": [float("nan"), 90, 95, 97, 99]}, "five percentages that rise with k"),
+        ({"history": {"loss": [float("nan")]}}, "holds what JSON cannot .*: give finite numbers"),
+        ({"history": {"loss": torch.zeros(2)}}, "holds what JSON cannot .*: give finite numbers"),
+    ],
+)
+def test_impossible_values_are_refused(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=f"the record.* {message}"):
+        write_record(tmp_path, make(**changes))
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"model": "I", ', "is not valid JSON .*: remove it"),
+        (b"\xff\xfe", "is not valid JSON"),
+        (b"[]", "must be a JSON object, got list"),
+        (b"{}", "lacks the field 'model'"),
+        (json.dumps(make(seed=None)).encode(), "'seed' must be int, got None"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_its_name(tmp_path, content, message):
+    write_record(tmp_path, make())
+    (tmp_path / "other.json").write_bytes(content)
+    with pytest.raises(ValueError, match=f"other.json'.*{message}"):
+        read_records(tmp_path)
+
+
+def test_the_published_records_lie_at_the_top_of_a_clone_or_in_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "vgglib"
+    package.mkdir()
+    monkeypatch.setattr(records, "__file__", str(package / "records.py"))
+    assert records.published_folder() == tmp_path / "results"
+    (package / "published").mkdir()
+    assert records.published_folder() == package / "published"

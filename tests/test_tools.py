@@ -1,0 +1,235 @@
+"""The tools behind `make`: settings, execution, normalization, replacement, the package's data."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tools import build, refresh
+from tools.chapters import KERNEL, ChapterError, execute, normalize, read, to_bytes
+from tools.settings import ROOT, read_settings
+
+
+def write(path, *cells):
+    nbformat.write(new_notebook(cells=list(cells), metadata={"kernelspec": KERNEL}), path)
+    return path
+
+
+# --------------------------------------------------------------------------------------------------
+# Settings
+# --------------------------------------------------------------------------------------------------
+
+
+def test_quick_starts_from_nothing_and_full_goes_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    quick, full = read_settings([]), read_settings(["--profile=full"])
+    assert (quick.profile, quick.data, quick.device) == ("quick", "shapes", "auto")
+    assert quick.results.is_relative_to(quick.work)
+    assert quick.checkpoints.is_relative_to(quick.work)
+    assert (full.data, full.results) == ("cifar10", ROOT / "results")
+    assert full.checkpoints == tmp_path / "vgg-book" / "cifar10"
+    assert full.work != quick.work
+
+
+def test_folders_become_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        (tmp_path / "photos" / part / "cat").mkdir(parents=True)
+        (tmp_path / "photos" / part / "cat" / "1.png").touch()
+    settings = read_settings(["--data=photos", "--results=r", "--checkpoints=c"])
+    assert settings.parameters["DATA"] == str(tmp_path / "photos")
+    assert settings.parameters["RESULTS"] == str(tmp_path / "r")
+    assert settings.parameters["CHECKPOINTS"] == str(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--profile=ful", "PROFILE=ful: expected quick or full; did you mean full?"),
+        ("--data=nowhere", r"there is no folder .*nowhere; expected shapes, cifar10 or a folder"),
+        ("--data=Cifar-10", "did you mean cifar10?"),
+        ("--data=.", r"no images in .*test; expected train/<class>/\* and test/<class>/\*"),
+    ],
+)
+def test_refuses_at_once(monkeypatch, tmp_path, argument, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "1.png").touch()
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        read_settings([argument])
+
+
+def test_make_refuses_before_it_installs_anything(tmp_path):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    command = ["make", "book", "DATA=my photos", f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode
+    assert "make book: DATA=my photos: there is no folder" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+# --------------------------------------------------------------------------------------------------
+# Execution
+# --------------------------------------------------------------------------------------------------
+
+
+def test_execute_passes_what_a_chapter_declares_and_hides_it(tmp_path):
+    path = write(
+        tmp_path / "a.ipynb",
+        new_markdown_cell("# A"),
+        new_code_cell('DATA = "shapes"\nRESULTS = "results"', metadata={"tags": ["parameters"]}),
+        new_code_cell("import os\n\nDATA, RESULTS, os.listdir()"),
+        new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+        new_code_cell("'after'"),
+    )
+    before = path.read_bytes()
+    notebook = execute(path, {"DATA": "/far/photos", "RESULTS": "/far/r", "PROFILE": "full"})
+
+    assert path.read_bytes() == before
+    _, _, injected, shown, error, after = notebook.cells
+    assert shown.outputs[0].data["text/plain"] == "('/far/photos', '/far/r', [])"
+    assert injected.metadata.tags == ["injected-parameters", "remove-cell"]
+    assert injected.source == "DATA = 'photos'"
+    assert error.outputs[0].ename == "ZeroDivisionError"
+    assert after.outputs[0].data["text/plain"] == "'after'"
+
+
+def test_a_failure_names_chapter_cell_and_error_and_leaves_the_file(tmp_path):
+    path = write(
+        tmp_path / "training.ipynb",
+        new_code_cell("DATA = 1", metadata={"tags": ["parameters"]}),
+        new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+        new_code_cell("\nwidth = 3\nraise ValueError('too\\nsmall')"),
+        new_code_cell("never = 1"),
+    )
+    before = path.read_bytes()
+    message = (
+        "chapter training, cell 3 of 4, which begins\n    width = 3\n"
+        "failed:\n    ValueError: too\n    small"
+    )
+    with pytest.raises(ChapterError) as error:
+        execute(path, {"DATA": 2})
+    assert str(error.value) == message
+    with pytest.raises(ChapterError):
+        refresh.refresh(path)
+    assert path.read_bytes() == before
+
+
+def test_a_kernel_that_dies_is_a_failure_of_its_cell(tmp_path):
+    killed = new_code_cell("import os; os._exit(9)")
+    path = write(tmp_path / "a.ipynb", new_code_cell("a = 1"), killed, new_code_cell("b = 1"))
+    with pytest.raises(ChapterError, match=r"chapter a, cell 2 of 3, which begins\n    import os"):
+        execute(path, {})
+
+
+def test_refresh_gives_the_same_bytes_twice(tmp_path):
+    source = (
+        "import matplotlib.pyplot as plt\n\nfor i in range(3):\n    print(i, flush=True)\n"
+        "plt.plot([1, 2])\nplt.show()"
+    )
+    path = write(tmp_path / "a.ipynb", new_code_cell(source, metadata={"collapsed": False}))
+    assert refresh.refresh(path)
+    first = path.read_bytes()
+    outputs = read(path).cells[0].outputs
+    assert [output.output_type for output in outputs] == ["stream", "display_data"]
+    assert outputs[0].text == "0\n1\n2\n"
+    assert not refresh.refresh(path)
+    assert path.read_bytes() == first
+
+
+def test_normalize_removes_what_chance_left():
+    noisy = new_code_cell(
+        "x",
+        metadata={"papermill": {"duration": 1}, "execution": {"a": "12:00"}, "tags": []},
+        outputs=[new_output("stream", name="stdout", text=t) for t in ("a", "b")],
+    )
+    kept = new_code_cell("y", metadata={"tags": ["hide-cell"], "nbval": {"reason": "why"}})
+    notebook = new_notebook(
+        cells=[noisy, kept],
+        metadata={"widgets": {}, "language_info": {"name": "python", "version": "3.11.7"}},
+    )
+    normalize(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert "version" not in notebook.metadata.language_info
+    assert noisy.metadata == {}
+    assert [output.text for output in noisy.outputs] == ["ab"]
+    assert kept.metadata == {"tags": ["hide-cell"], "nbval": {"reason": "why"}}
+    once = to_bytes(notebook)
+    assert to_bytes(normalize(notebook)) == once
+
+
+# --------------------------------------------------------------------------------------------------
+# The site
+# --------------------------------------------------------------------------------------------------
+
+
+def test_replace_and_recover(tmp_path):
+    site, new, old = tmp_path / "html", tmp_path / "new", tmp_path / "html.old"
+    for content in ("one", "two"):
+        new.mkdir()
+        (new / content).touch()
+        build.replace(site, new)
+        assert [path.name for path in site.iterdir()] == [content]
+    assert not old.exists()
+
+    site.rename(old)  # killed between the two renames
+    build.recover(site)
+    assert [path.name for path in site.iterdir()] == ["two"]
+    shutil.copytree(site, old)  # killed before the old one was removed
+    build.recover(site)
+    assert site.exists()
+    assert not old.exists()
+
+
+def test_a_chapter_that_fails_leaves_the_last_good_site(tmp_path, monkeypatch, capsys):
+    work = tmp_path / "quick" / "work"
+    site = tmp_path / "quick" / "html"
+    site.mkdir(parents=True)
+    (site / "index.html").write_text("good")
+    bad = write(tmp_path / "bad.ipynb", new_code_cell("1 / 0"))
+    settings = read_settings([])
+    monkeypatch.setattr(build, "chapters", lambda: [bad])
+    monkeypatch.setattr(
+        build,
+        "read_settings",
+        lambda arguments: type(settings)(
+            **{**vars(settings), "work": work, "results": work / "r", "checkpoints": work / "c"}
+        ),
+    )
+    with pytest.raises(SystemExit) as end:
+        build.main()
+    assert "make book: chapter bad, cell 1 of 1, which begins\n    1 / 0" in end.value.code
+    assert f"The last good site, {site}, is as it was." in end.value.code
+    assert (site / "index.html").read_text() == "good"
+
+
+# --------------------------------------------------------------------------------------------------
+# The package
+# --------------------------------------------------------------------------------------------------
+
+
+def test_a_wheel_holds_every_module_and_every_record(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")  # without it pip would have to download it
+    source = tmp_path / "clone"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("vgglib", "results"):
+        shutil.copytree(ROOT / name, source / name)
+    (source / "results" / "one-more.json").write_text("{}")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"vgglib/{path.name}" for path in (ROOT / "vgglib").glob("*.py")} <= names
+    assert {f"vgglib/published/{p.name}" for p in (source / "results").glob("*.json")} <= names
+    assert not any(name.startswith(("tests", "tools", "chapters")) for name in names)

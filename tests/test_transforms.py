@@ -1,0 +1,313 @@
+"""The transforms on one image and on a batch, uint8 and float, and what else is in a sample."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
+
+MEAN = (0.5, 0.25, 0.125)
+EIGENVALUES = torch.tensor([0.2, 0.05, 0.01], dtype=torch.float64)
+EIGENVECTORS = torch.linalg.qr(
+    torch.tensor([[1.0, 2, 3], [1, -1, 0], [2, 1, 1]], dtype=torch.float64)
+).Q
+
+
+def color_shift(**options):
+    return PCAColorShift(EIGENVALUES, EIGENVECTORS, **options)
+
+
+def transforms():
+    return [SubtractMean(MEAN), RandomHorizontalFlip(p=1), color_shift()]
+
+
+def names(transform):
+    return type(transform).__name__
+
+
+each_transform = pytest.mark.parametrize("transform", transforms(), ids=names)
+
+
+# --------------------------------------------------------------------------------------------------
+# All of them
+# --------------------------------------------------------------------------------------------------
+
+
+@each_transform
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(3, 5, 4), (2, 3, 5, 4), (2, 2, 3, 5, 4)])
+def test_shape_and_type_stay(transform, dtype, shape):
+    images = (
+        (255 * torch.rand(shape)).byte() if dtype == torch.uint8 else torch.rand(shape).to(dtype)
+    )
+    output = transform(images)
+    assert output.shape == images.shape
+    centered = isinstance(transform, SubtractMean) and dtype == torch.uint8
+    assert output.dtype == (torch.float32 if centered else dtype)
+
+
+@each_transform
+def test_the_input_is_not_changed(transform):
+    images = torch.rand(2, 3, 4, 4)
+    before = images.clone()
+    transform(images)
+    assert torch.equal(images, before)
+
+
+@each_transform
+def test_labels_pass_through(transform):
+    images, labels = torch.rand(2, 3, 4, 4), torch.tensor([3, 5])
+    output, tensor, number, name = transform(images, labels, 7, "cat")
+    assert not torch.equal(output, images)
+    assert tensor is labels and (number, name) == (7, "cat")
+
+
+@each_transform
+def test_a_sample_may_be_a_dict(transform):
+    images, labels = torch.rand(2, 3, 4, 4), torch.tensor([3, 5])
+    sample = transform({"image": images, "label": labels})
+    assert not torch.equal(sample["image"], images) and sample["label"] is labels
+
+
+@each_transform
+def test_an_image_stays_an_image(transform):
+    assert isinstance(transform(tv_tensors.Image(torch.rand(3, 4, 4))), tv_tensors.Image)
+
+
+@each_transform
+def test_of_a_label_before_an_image_the_image_is_transformed(transform):
+    labels, images = torch.tensor([3, 5]), tv_tensors.Image(torch.rand(2, 3, 4, 4))
+    same, output = transform(labels, images)
+    assert same is labels
+    assert output.shape == images.shape and not torch.equal(output, images)
+
+
+@each_transform
+def test_a_label_before_a_plain_tensor_is_refused(transform):
+    # torchvision takes the first plain tensor for the image.
+    with pytest.raises(ValueError, match=r"expects RGB images .* got \(2,\)"):
+        transform(torch.tensor([3, 5]), torch.rand(2, 3, 4, 4))
+
+
+@each_transform
+@pytest.mark.parametrize(
+    ("inputs", "error", "message"),
+    [
+        ([Image.new("RGB", (4, 4))], TypeError, "a tensor of images, got a PIL.*PILToTensor"),
+        ([Image.new("RGB", (4, 4)), torch.tensor(3)], TypeError, "got a PIL image.*PILToTensor"),
+        ([np.zeros((3, 4, 4))], TypeError, "expects a tensor of images, got ndarray"),
+        ([torch.rand(1, 4, 4)], ValueError, r"expects RGB images .* got \(1, 4, 4\)"),
+        ([torch.rand(4, 4, 3)], ValueError, r"expects RGB images .* got \(4, 4, 3\)"),
+        ([torch.rand(4, 4)], ValueError, r"expects RGB images .* got \(4, 4\)"),
+        (
+            [torch.zeros(3, 4, 4).long()],
+            TypeError,
+            "expects uint8 or float images, got torch.int64",
+        ),
+        ([tv_tensors.Mask(torch.zeros(4, 4))], TypeError, "transforms images only, got Mask"),
+        (
+            [tv_tensors.Image(torch.rand(3, 4, 4)), tv_tensors.Image(torch.rand(2, 3, 4, 4))],
+            ValueError,
+            "must come in batches of one size",
+        ),
+    ],
+)
+def test_what_cannot_be_transformed_is_refused(transform, inputs, error, message):
+    with pytest.raises(error, match=message):
+        transform(*inputs)
+
+
+def test_they_compose():
+    compose = v2.Compose([*transforms()])
+    output, label = compose(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), 1)
+    assert output.dtype == torch.float32 and label == 1
+
+
+# --------------------------------------------------------------------------------------------------
+# Mean
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_mean_is_subtracted_from_float_images():
+    image = torch.rand(3, 4, 4)
+    expected = torch.stack([image[0] - 0.5, image[1] - 0.25, image[2] - 0.125])
+    torch.testing.assert_close(SubtractMean(MEAN)(image), expected)
+
+
+def test_uint8_images_come_to_the_unit_scale_first():
+    images = torch.tensor([0, 255, 51], dtype=torch.uint8)[:, None, None].expand(2, 3, 4, 4)
+    expected = torch.tensor([-0.5, 0.75, 0.075])
+    torch.testing.assert_close(SubtractMean(MEAN)(images)[1, :, 2, 3], expected)
+
+
+def test_the_mean_may_be_a_tensor():
+    assert SubtractMean(torch.tensor(MEAN)).mean == list(MEAN)
+
+
+@pytest.mark.parametrize(
+    ("mean", "message"),
+    [
+        ((125.3, 123.0, 113.9), r"mean must be on the \[0, 1\] scale, .* divide values of 0..255"),
+        ((-0.1, 0.5, 0.5), r"mean must be on the \[0, 1\] scale"),
+        ((0.5, 0.5), r"mean must be finite and of shape \(3,\), got \(0.5, 0.5\)"),
+        (0.5, r"mean must be finite and of shape \(3,\), got 0.5"),
+        ((0.5, float("nan"), 0.5), "mean must be finite"),
+        (None, r"mean must be numbers of shape \(3,\), got None"),
+        ("gray", r"mean must be numbers of shape \(3,\), got 'gray'"),
+    ],
+)
+def test_an_impossible_mean_is_refused(mean, message):
+    with pytest.raises(ValueError, match=message):
+        SubtractMean(mean)
+
+
+# --------------------------------------------------------------------------------------------------
+# Flip
+# --------------------------------------------------------------------------------------------------
+
+
+def flipped(images, output):
+    """Which images of a batch were mirrored; each was, or was not."""
+    mirrored = (output == images.flip(-1)).flatten(1).all(dim=1)
+    assert (mirrored | (output == images).flatten(1).all(dim=1)).all()
+    return mirrored
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_each_image_of_a_batch_has_its_own_flip(dtype):
+    images = (255 * torch.rand(400, 3, 2, 5)).to(dtype)
+    share = flipped(images, RandomHorizontalFlip()(images)).double().mean()
+    assert share == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_probability_is_that_of_the_flip():
+    images = torch.rand(2000, 3, 1, 4)
+    share = flipped(images, RandomHorizontalFlip(p=0.2)(images)).double().mean()
+    assert share == pytest.approx(0.2, abs=0.04)
+
+
+def test_one_image_is_flipped_or_not():
+    image = torch.rand(3, 2, 5)
+    outputs = [RandomHorizontalFlip()(image) for _ in range(20)]
+    share = flipped(image.expand(20, 3, 2, 5), torch.stack(outputs)).double().mean()
+    assert 0 < share < 1
+
+
+@pytest.mark.parametrize("p", [0, 1])
+def test_at_the_extremes_none_or_all_are_flipped(p):
+    images = torch.rand(50, 3, 2, 5)
+    assert (flipped(images, RandomHorizontalFlip(p)(images)) == bool(p)).all()
+
+
+def test_two_images_of_one_sample_are_flipped_together():
+    image = tv_tensors.Image(torch.rand(50, 3, 2, 5))
+    first, second = RandomHorizontalFlip()(image, image)
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan"), 50])
+def test_an_impossible_probability_is_refused(p):
+    with pytest.raises(ValueError, match=r"p must be a probability in \[0, 1\]"):
+        RandomHorizontalFlip(p)
+
+
+# --------------------------------------------------------------------------------------------------
+# Color shift
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("std", [0.1, 0.5])
+@pytest.mark.parametrize(("scale", "power"), [("eigenvalue", 1), ("root", 0.5)])
+def test_the_deviation_along_each_eigenvector(scale, power, std):
+    images = torch.zeros(20_000, 3, 1, 1, dtype=torch.float64)
+    shifts = color_shift(scale=scale, std=std)(images).flatten(1)
+    along = shifts @ EIGENVECTORS
+    torch.testing.assert_close(along.std(dim=0), std * EIGENVALUES**power, rtol=0.03, atol=0)
+    # The three draws are independent of each other, and around zero.
+    correlation = along.T.corrcoef() - torch.eye(3)
+    assert correlation.abs().max() < 0.03
+    assert (along.mean(dim=0).abs() < 0.03 * std * EIGENVALUES**power).all()
+
+
+def test_every_pixel_of_an_image_has_the_same_shift_and_every_image_its_own():
+    images = torch.rand(8, 3, 4, 5, dtype=torch.float64)
+    shifts = color_shift()(images) - images
+    torch.testing.assert_close(shifts, shifts[..., :1, :1].expand_as(shifts))
+    assert len(shifts[:, 0, 0, 0].unique()) == 8
+
+
+def test_the_shift_of_given_amplitudes_is_the_formula():
+    a = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    expected = EIGENVECTORS @ (a * EIGENVALUES)
+    torch.testing.assert_close(color_shift().shift(a), expected)
+
+
+def test_one_image_is_shifted_by_three_draws():
+    image = torch.full((3, 4, 4), 0.5, dtype=torch.float64)
+    torch.manual_seed(7)
+    shift = color_shift()(image) - image
+    torch.manual_seed(7)
+    expected = color_shift().shift(0.1 * torch.randn(3)).double()
+    torch.testing.assert_close(shift[:, 2, 1], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_uint8_images_are_shifted_by_255_times_as_much():
+    images = torch.full((50, 3, 2, 2), 128, dtype=torch.uint8)
+    torch.manual_seed(7)
+    output = color_shift(scale="root")(images)
+    torch.manual_seed(7)
+    shifted = color_shift(scale="root")(images / 255.0)
+    assert output.dtype == torch.uint8
+    assert torch.equal(output, (255 * shifted).round().clamp(0, 255).byte())
+
+
+def test_uint8_images_are_clipped_and_do_not_wrap_around():
+    images = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 3, 2, 2)
+    output = color_shift(std=20)(images.repeat(50, 1, 1, 1))
+    assert {0, 255} <= set(output.unique().tolist())
+    blacks = output[::2].float().mean(dim=(2, 3))
+    torch.manual_seed(0)
+    shifts = color_shift(std=20).shift(20 * torch.randn(100, 3))[::2]
+    torch.testing.assert_close(blacks, (255 * shifts).round().clamp(0, 255))
+
+
+def test_float_images_are_not_clipped():
+    output = color_shift(std=20)(torch.zeros(50, 3, 2, 2))
+    assert output.min() < 0 and output.max() > 1
+
+
+def test_without_deviation_nothing_changes():
+    images = torch.rand(4, 3, 2, 2)
+    assert torch.equal(color_shift(std=0)(images), images)
+
+
+def test_shifting_before_or_after_subtracting_the_mean_is_the_same():
+    images, subtract = torch.rand(4, 3, 2, 2), SubtractMean(MEAN)
+    outputs = []
+    for order in ([color_shift(), subtract], [subtract, color_shift()]):
+        torch.manual_seed(7)
+        outputs.append(v2.Compose(order)(images))
+    torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eigenvalues": (11000.0, 900.0, 190.0)}, r"variances on the \[0, 1\] scale.*255 squared"),
+        ({"eigenvalues": (0.2, 0.1, -0.1)}, r"variances on the \[0, 1\] scale"),
+        ({"eigenvalues": (0.2, 0.1)}, r"eigenvalues must be finite and of shape \(3,\)"),
+        ({"eigenvectors": (1, 0, 0)}, r"eigenvectors must be finite and of shape \(3, 3\)"),
+        ({"eigenvectors": [[1, 0], [0, 1, 0]]}, r"eigenvectors must be numbers of shape \(3, 3\)"),
+        ({"eigenvectors": torch.ones(3, 3)}, "eigenvectors must be orthonormal"),
+        ({"std": -0.1}, "std must not be negative, got -0.1"),
+        ({"std": float("nan")}, "std must not be negative, got nan"),
+        ({"scale": "sqrt"}, "scale must be one of eigenvalue, root, got 'sqrt'"),
+    ],
+)
+def test_impossible_components_are_refused(options, message):
+    components = {"eigenvalues": EIGENVALUES, "eigenvectors": EIGENVECTORS}
+    with pytest.raises(ValueError, match=message):
+        PCAColorShift(**components | options)

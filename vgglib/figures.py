@@ -1,0 +1,236 @@
+"""Figures and tables of the notebooks, in one visual language. Nothing here computes a result.
+
+Colors are those of Okabe & Ito (2008), which color-blind readers can tell apart. Backgrounds are
+opaque white, so that a figure reads the same on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import Markdown
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from vgglib.statistics import PCA
+
+BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, BLACK = COLORS = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000",
+)  # fmt: skip
+CHANNEL_COLORS = {"red": RED, "green": GREEN, "blue": BLUE}
+LINE_STYLES = ("-", "--", "-.", ":")
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for the notebooks."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "savefig.facecolor": "white",
+            "font.size": 11,
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": plt.cycler(color=COLORS),
+            "axes.grid": True,
+            "grid.color": "#dddddd",
+            "image.cmap": "Blues",
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+        }
+    )
+
+
+def show_images(
+    images: Tensor,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 10,
+    offset: Tensor | Sequence[float] | None = None,
+    width: float = 7.0,
+    row_labels: Sequence[str] | None = None,
+) -> None:
+    """Draw a batch of images as a grid.
+
+    Args:
+        images: (N, 3, H, W), uint8 in 0..255 or float on the [0, 1] scale.
+        titles: a caption for each image.
+        columns: images in a row.
+        offset: added before drawing, on the [0, 1] scale: the mean that was subtracted.
+        width: of the figure, in inches.
+        row_labels: written left of each row.
+    """
+    pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    if offset is not None:
+        pixels = pixels + torch.as_tensor(offset, dtype=torch.float32)[:, None, None]
+    pixels = pixels.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    columns = min(columns, len(pixels))
+    rows = -(-len(pixels) // columns)
+    cell = width / columns
+    height = rows * (cell + (0.25 * (1 + max(t.count("\n") for t in titles)) if titles else 0.04))
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    for i, axis in enumerate(axes.flat):
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+        axis.spines[:].set_visible(False)
+        if i < len(pixels):
+            axis.imshow(pixels[i], interpolation="nearest")
+            if titles:
+                axis.set_title(titles[i], fontsize=9)
+        if row_labels and i % columns == 0:
+            axis.set_ylabel(row_labels[i // columns], fontsize=9)
+    plt.show()
+
+
+def plot_channel_histograms(images: Mapping[str, Tensor], bins: int = 64) -> None:
+    """A histogram of each channel, for each of several versions of an image or a batch, as panels.
+
+    Args:
+        images: title mapped to pixels (..., 3, H, W), uint8 in 0..255 or float.
+        bins: of each histogram.
+    """
+    figure, axes = plt.subplots(1, len(images), figsize=(7.5, 2.8), squeeze=False, sharey=True)
+    for axis, (title, pixels) in zip(axes[0], images.items(), strict=True):
+        pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+        low, high = pixels.min().item(), pixels.max().item()
+        for channel, (name, color) in enumerate(CHANNEL_COLORS.items()):
+            values = pixels.movedim(-3, 0)[channel].flatten().cpu()
+            style = LINE_STYLES[channel]
+            counts, edges = torch.histogram(values, bins=bins, range=(low, high), density=True)
+            axis.stairs(counts, edges, label=name, color=color, linestyle=style, linewidth=1.6)
+            axis.axvline(values.mean().item(), color=color, linestyle=style, linewidth=0.8)
+        axis.set(title=title, xlabel="value ([0, 1] scale)")
+    axes[0, 0].set_ylabel("density")
+    axes[0, 0].legend()
+    plt.show()
+
+
+def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int = 3000) -> None:
+    """RGB values of random pixels as a cloud, with the principal axes two deviations long each way.
+
+    Args:
+        images: (N, 3, H, W), uint8.
+        components: on the [0, 1] scale.
+        mean: shape (3,), on the [0, 1] scale.
+        points: pixels drawn.
+    """
+    pixels = images.movedim(1, -1).reshape(-1, 3)
+    chosen = torch.randint(len(pixels), (points,), generator=torch.Generator().manual_seed(0))
+    rgb = pixels[chosen].float() / 255
+    figure = plt.figure(figsize=(6, 5.2))
+    axis = figure.add_subplot(projection="3d")
+    axis.scatter(*rgb.T, c=rgb.numpy(), s=6, depthshade=False, linewidths=0)
+    for i in range(3):
+        arm = 2 * components.eigenvalues[i].sqrt() * components.eigenvectors[:, i]
+        ends = torch.stack([mean - arm, mean + arm])
+        axis.plot(*ends.T, color=(BLACK, RED, BLUE)[i], linewidth=3, label=f"component {i + 1}")
+    axis.set(xlabel="red", ylabel="green", zlabel="blue", xlim=(0, 1), ylim=(0, 1), zlim=(0, 1))
+    axis.view_init(elev=22, azim=-60)
+    axis.set_box_aspect(None, zoom=0.86)
+    axis.legend(loc="upper left")
+    plt.show()
+
+
+def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Loss, accuracy and learning rate of some trainings, epoch by epoch.
+
+    Args:
+        histories: a label mapped to the history of a record or of a ``Training``.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.1))
+    for i, (label, history) in enumerate(histories.items()):
+        epochs = range(1, len(history["train_loss"]) + 1)
+        color = COLORS[i % len(COLORS)]
+        axes[0].plot(epochs, history["train_loss"], color=color, linestyle="--")
+        axes[0].plot(epochs, history["validation_loss"], color=color, label=label)
+        axes[1].plot(epochs, history["validation_top_1"], color=color, label=label)
+        axes[2].plot(epochs, history["learning_rate"], color=color, drawstyle="steps-mid")
+    axes[0].set(title="loss: dashed training, solid validation", ylabel="nats", ylim=(0, None))
+    axes[1].set(title="top-1 accuracy, validation", ylabel="percent")
+    axes[2].set(title="learning rate", yscale="log")
+    for axis in axes:
+        axis.set_xlabel("epoch")
+    if len(histories) > 1:
+        axes[1].legend()
+    plt.show()
+
+
+def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> None:
+    """A confusion matrix: rows are true classes, columns predictions, in percent of the row."""
+    percent = 100 * matrix.double() / matrix.sum(dim=1, keepdim=True).clamp(min=1)
+    figure, axis = plt.subplots(figsize=(6.4, 5.6))
+    axis.imshow(percent, vmin=0, vmax=100)
+    axis.grid(False)
+    axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axis.set_yticks(range(len(classes)), classes)
+    axis.set(xlabel="predicted class", ylabel="true class")
+    for row in range(len(classes)):
+        for column in range(len(classes)):
+            value = percent[row, column].item()
+            if value >= 0.5:
+                color = "white" if value > 55 else "black"
+                axis.text(
+                    column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=9
+                )
+    plt.show()
+
+
+def bars_with_spread(axis: Axes, values: Mapping[str, Sequence[float]]) -> None:
+    """For each label, the mean of its values as a bar and each value as a point.
+
+    With more than one value, a line spans one standard deviation each way.
+    """
+    for i, (_, numbers) in enumerate(values.items()):
+        numbers = torch.tensor(numbers, dtype=torch.float64)
+        spread = numbers.std().item() if len(numbers) > 1 else None
+        axis.bar(i, numbers.mean(), yerr=spread, color=SKY, capsize=5, width=0.6)
+        axis.plot([i] * len(numbers), numbers, "o", color=BLACK, markersize=4)
+    axis.set_xticks(range(len(values)), list(values))
+    axis.grid(axis="x", visible=False)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markdown:
+    """A table that the website, Colab and GitHub all set as one.
+
+    Args:
+        header: of each column.
+        rows: cells; columns whose cells all look like numbers are set to the right.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    numeric = [
+        all(any(c.isdigit() for c in row[i]) and row[i][:1] in "-+0123456789" for row in cells)
+        for i in range(len(header))
+    ]
+    lines = [list(header), ["---:" if number else ":---" for number in numeric], *cells]
+    return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def mean_and_spread(values: Sequence[float], digits: int = 1) -> str:
+    """``"86.7 ± 0.4"``: mean and standard deviation over seeds, ``"86.7"`` for a single one."""
+    numbers = torch.tensor(values, dtype=torch.float64)
+    text = f"{numbers.mean():.{digits}f}"
+    return f"{text} ± {numbers.std():.{digits}f}" if len(values) > 1 else text
+
+
+def show_source(thing: Any) -> Markdown:
+    """The code of a function or class of this package, without its docstrings.
+
+    What a chapter shows is then what it runs.
+    """
+    source = textwrap.dedent(inspect.getsource(thing))
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            docstring = node.body[0]
+            for number in range(docstring.lineno - 1, docstring.end_lineno):
+                lines[number] = None
+    kept = "\n".join(line for line in lines if line is not None)
+    return Markdown(f"```python\n{kept}\n```")
