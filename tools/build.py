@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tools.chapters import ChapterError, chapters, execute, pages, plain, to_bytes
 from tools.settings import ROOT, Settings, read_settings
+from vgglib.devices import choose_device
+from vgglib.files import check_writable
 
 # What the website is made of besides the pages in _toc.yml.
 SOURCES = ("_config.yml", "_toc.yml", "assets", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
@@ -24,16 +26,20 @@ def build(settings: Settings) -> Path:
     Raises:
         ChapterError: a chapter failed.
         subprocess.CalledProcessError: the website has warnings or errors.
+        ValueError: there is no such device.
+        OSError: a folder cannot be written.
     """
-    from vgglib.devices import choose_device
-
-    choose_device(settings.device)  # refuses a device that is not there, before the first chapter
+    # Refused before the first chapter rather than after hours: a device that is not there, ...
+    choose_device(settings.device)
     place = settings.work.parent
     for name in ("html", "results"):
         recover(place / name)
     shutil.rmtree(settings.work, ignore_errors=True)
     source = settings.work / "source"
     (source / "chapters").mkdir(parents=True)
+    # ... and folders that cannot be written.
+    check_writable(settings.results, "records")
+    check_writable(settings.checkpoints, "checkpoints")
 
     for chapter in chapters():
         start = time.perf_counter()
@@ -51,7 +57,7 @@ def build(settings: Settings) -> Path:
     make_site(source)
 
     replace(place / "html", source / "_build" / "html")
-    if settings.results.is_relative_to(settings.work) and settings.results.is_dir():
+    if settings.results.is_relative_to(settings.work):
         replace(place / "results", settings.results)
     return place / "html"
 
@@ -102,8 +108,10 @@ def main() -> None:
     try:
         settings = read_settings(sys.argv[1:])
         site = build(settings)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"make book: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nmake book: stopped; the last good site is as it was")
     except (ChapterError, subprocess.CalledProcessError) as error:
         print("", flush=True)
         if isinstance(error, subprocess.CalledProcessError):

@@ -98,8 +98,8 @@ def run_experiment(
         shallow: a trained network to start from; ``None`` starts from random weights.
         rule: what is copied from it, see :func:`~vgglib.transfer.match_layers`.
         results: folder for the record; ``None`` writes none.
-        checkpoints: folder for the checkpoint, from which an interrupted call goes on and a finished
-            one returns at once; ``None`` saves none.
+        checkpoints: folder for the checkpoint, from which an interrupted call goes on and a
+            finished one returns at once; ``None`` saves none.
         device: see :func:`~vgglib.devices.choose_device`.
         precision: see :func:`~vgglib.devices.choose_precision`.
         progress: see :func:`~vgglib.training.train`.
@@ -116,7 +116,7 @@ def run_experiment(
         check_writable(results, "records")
     with torch.random.fork_rng([]):
         # Drawn on the CPU, so that every device starts from the same weights.
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = vgg(
             name,
             num_classes=data.num_classes,

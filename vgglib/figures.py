@@ -76,7 +76,7 @@ def show_images(
     rows = -(-len(pixels) // columns)
     cell = width / columns
     height = rows * (cell + (0.25 * (1 + max(t.count("\n") for t in titles)) if titles else 0.04))
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    _, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     for i, axis in enumerate(axes.flat):
         axis.set(xticks=[], yticks=[])
         axis.grid(False)
@@ -97,7 +97,7 @@ def plot_channel_histograms(images: Mapping[str, Tensor], bins: int = 64) -> Non
         images: title mapped to pixels (..., 3, H, W), uint8 in 0..255 or float.
         bins: of each histogram.
     """
-    figure, axes = plt.subplots(1, len(images), figsize=(7.5, 2.8), squeeze=False, sharey=True)
+    _, axes = plt.subplots(1, len(images), figsize=(7.5, 2.8), squeeze=False, sharey=True)
     for axis, (title, pixels) in zip(axes[0], images.items(), strict=True):
         pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
         low, high = pixels.min().item(), pixels.max().item()
@@ -127,11 +127,13 @@ def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int 
     rgb = pixels[chosen].float() / 255
     figure = plt.figure(figsize=(6, 5.2))
     axis = figure.add_subplot(projection="3d")
-    axis.scatter(*rgb.T, c=rgb.numpy(), s=6, depthshade=False, linewidths=0)
+    axis.scatter(*rgb.T.numpy(), c=rgb.numpy(), s=6, depthshade=False, linewidths=0)
     for i in range(3):
         arm = 2 * components.eigenvalues[i].sqrt() * components.eigenvectors[:, i]
         ends = torch.stack([mean - arm, mean + arm])
-        axis.plot(*ends.T, color=(BLACK, RED, BLUE)[i], linewidth=3, label=f"component {i + 1}")
+        axis.plot(
+            *ends.T.numpy(), color=(BLACK, RED, BLUE)[i], linewidth=3, label=f"component {i + 1}"
+        )
     axis.set(xlabel="red", ylabel="green", zlabel="blue", xlim=(0, 1), ylim=(0, 1), zlim=(0, 1))
     axis.view_init(elev=22, azim=-60)
     axis.set_box_aspect(None, zoom=0.86)
@@ -145,7 +147,7 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
     Args:
         histories: a label mapped to the history of a record or of a ``Training``.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.1))
+    _, axes = plt.subplots(1, 3, figsize=(9.5, 3.1))
     for i, (label, history) in enumerate(histories.items()):
         epochs = range(1, len(history["train_loss"]) + 1)
         color = COLORS[i % len(COLORS)]
@@ -166,8 +168,8 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
 def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> None:
     """A confusion matrix: rows are true classes, columns predictions, in percent of the row."""
     percent = 100 * matrix.double() / matrix.sum(dim=1, keepdim=True).clamp(min=1)
-    figure, axis = plt.subplots(figsize=(6.4, 5.6))
-    axis.imshow(percent, vmin=0, vmax=100)
+    _, axis = plt.subplots(figsize=(6.4, 5.6))
+    axis.imshow(percent.numpy(), vmin=0, vmax=100)
     axis.grid(False)
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     axis.set_yticks(range(len(classes)), classes)
@@ -191,8 +193,8 @@ def bars_with_spread(axis: Axes, values: Mapping[str, Sequence[float]]) -> None:
     for i, (_, numbers) in enumerate(values.items()):
         numbers = torch.tensor(numbers, dtype=torch.float64)
         spread = numbers.std().item() if len(numbers) > 1 else None
-        axis.bar(i, numbers.mean(), yerr=spread, color=SKY, capsize=5, width=0.6)
-        axis.plot([i] * len(numbers), numbers, "o", color=BLACK, markersize=4)
+        axis.bar(i, numbers.mean().item(), yerr=spread, color=SKY, capsize=5, width=0.6)
+        axis.plot([i] * len(numbers), numbers.tolist(), "o", color=BLACK, markersize=4)
     axis.set_xticks(range(len(values)), list(values))
     axis.grid(axis="x", visible=False)
 
@@ -229,6 +231,8 @@ def show_source(thing: Any) -> Markdown:
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            if len(node.body) == 1:  # without it there would be no body
+                continue
             docstring = node.body[0]
             for number in range(docstring.lineno - 1, docstring.end_lineno):
                 lines[number] = None

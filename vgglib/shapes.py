@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 CLASSES = (
-    "disk", "ring", "crescent", "heart", "triangle", "square", "star", "cross", "arrow", "hourglass",
+    "disk", "ring", "crescent", "heart", "triangle",
+    "square", "star", "cross", "arrow", "hourglass",
 )  # fmt: skip
 
 #: Standard deviation of the logarithm of the light's brightness in the two splits.

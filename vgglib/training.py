@@ -8,6 +8,7 @@ ten when the accuracy on the validation split stops rising.
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from vgglib.data import Data, Split
 from vgglib.devices import autocast, choose_device, choose_precision, device_name
-from vgglib.evaluation import evaluate
+from vgglib.evaluation import evaluate, predict
 from vgglib.files import atomic_write, check_writable
 
 # How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
@@ -171,11 +172,11 @@ def train(
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
 ) -> Training:
-    """Train a network in place; the test split is not touched.
+    """Train a network in place; the test split is not touched (a checkpoint notes its digest).
 
-    After each epoch the accuracy on ``data.validation`` drives the schedule, and everything that the
-    rest of the run depends on is saved. A run that was killed and is called again in the same way
-    goes on after its last whole epoch; on the CPU its weights are those of a run that was never
+    After each epoch the accuracy on ``data.validation`` drives the schedule, and everything that
+    the rest of the run depends on is saved. A run that was killed and is called again in the same
+    way goes on after its last whole epoch; on the CPU its weights are those of a run that was never
     killed, bit for bit. torch's global random state is as before afterwards.
 
     Args:
@@ -203,7 +204,7 @@ def train(
     precision = choose_precision(device, precision)
     if checkpoint is not None:
         check_writable(Path(checkpoint).parent, "checkpoints")
-    identity = _identity(model, data, recipe, train_transform, test_transform, seed)
+        identity = _identity(model, data, recipe, train_transform, test_transform, seed)
 
     model.to(device, memory_format=torch.channels_last)
     split, validation = data.train.to(device), data.validation.to(device)
@@ -227,7 +228,9 @@ def train(
 
     accelerators = [] if device.type == "cpu" else [device]
     with torch.random.fork_rng(accelerators, device_type=device.type if accelerators else "cuda"):
-        torch.manual_seed(seed)
+        # torch.manual_seed would seed the GPUs too, even for a run on the CPU.
+        seed_all = torch.manual_seed if accelerators else torch.default_generator.manual_seed
+        seed_all(seed)
         if checkpoint is not None and Path(checkpoint).exists():
             training = _load_checkpoint(checkpoint, identity, parts, device)
         history = training.history
@@ -251,7 +254,13 @@ def train(
                     after_step=watch,
                 )
                 watch.check(loss)
-                found = evaluate(model, validation, test_transform, precision=precision)
+                try:
+                    found = evaluate(model, validation, test_transform, precision=precision)
+                except ValueError:
+                    # The last step may have spoiled the weights after the loss was looked at.
+                    output = predict(model, validation.images, test_transform, precision=precision)
+                    watch.check(output.sum().item())
+                    raise
                 history["train_loss"].append(loss)
                 history["validation_loss"].append(found.loss)
                 history["validation_top_1"].append(found.top_1)
@@ -283,7 +292,7 @@ class _Watch:
             self.check(loss.item())
 
     def check(self, loss: float) -> None:
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} in epoch {self.epoch}: the training diverged. Try a tenth of"
                 f" the learning rate (it is {self.recipe.learning_rate:g}), precision='float32',"
@@ -354,7 +363,7 @@ def _save_checkpoint(
 ) -> None:
     random_state = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
-        random_state[device.type] = torch.get_device_module(device).get_rng_state()
+        random_state[device.type] = torch.get_device_module(device).get_rng_state(device)
     state = {
         "identity": identity,
         "random_state": random_state,
@@ -377,7 +386,7 @@ def _load_checkpoint(
     try:
         # weights_only: a pickle could run any code when it is loaded.
         state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["identity"]
+        found = dict(state["identity"])
     except Exception as error:
         raise ValueError(
             f"{str(path)!r} is damaged or no checkpoint of this package"
@@ -392,8 +401,9 @@ def _load_checkpoint(
                 f"{difference}. Choose another file, or remove this one to train from the start"
             )
     for name, part in parts.items():
-        part.load_state_dict(state[name])
+        if state[name]:  # a run that moves to float16 finds no state of a scaler
+            part.load_state_dict(state[name])
     torch.set_rng_state(state["random_state"]["cpu"])
     if device.type in state["random_state"] and device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(state["random_state"][device.type])
+        torch.get_device_module(device).set_rng_state(state["random_state"][device.type], device)
     return Training(state["history"], state["devices"])

@@ -1,0 +1,392 @@
+"""Experiments: a training, its one look at the test split, and its record."""
+
+import json
+import os
+import re
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+import torch
+
+from vgglib import experiments, training
+from vgglib.architecture import vgg
+from vgglib.data import load_data
+from vgglib.evaluation import evaluate
+from vgglib.experiments import RECIPES, make_transforms, package_version, run_experiment
+from vgglib.records import FIELDS, read_records
+from vgglib.statistics import channel_statistics
+from vgglib.training import Recipe
+from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
+
+RECIPE = Recipe("tiny", epochs=2, batch_size=20, learning_rate=0.05, width=1 / 32)
+RECORD = "shapes-tiny-I-seed0.json"
+CHECKPOINT = "shapes-tiny-I-seed0.pt"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks as small as these are slower on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """40 training, 20 validation and 30 test images of 8x8 pixels."""
+    return load_data("shapes", image_size=8, train_images=60, validation=1 / 3, test_images=30)
+
+
+def run(data, name="I", recipe=RECIPE, **options):
+    return run_experiment(name, data, recipe, precision="float32", device="cpu", **options)
+
+
+# --------------------------------------------------------------------------------------------------
+# Recipes and transforms
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_recipe_of_the_paper_has_its_numbers():
+    """Section 3.1 of the paper; batch and epochs are Zhong's (2024)."""
+    paper = RECIPES["paper"]
+    assert (paper.momentum, paper.weight_decay, paper.dropout) == (0.9, 5e-4, 0.5)
+    assert (paper.learning_rate, paper.factor, paper.flip) == (1e-2, 0.1, 0.5)
+    assert (paper.color_std, paper.color_scale) == (0.1, "eigenvalue")
+    assert (paper.batch_size, paper.epochs, paper.width) == (128, 200, 1.0)
+
+
+def test_recipes_are_named_as_they_are_asked_for():
+    assert {name: recipe.name for name, recipe in RECIPES.items()} == {
+        "paper": "paper",
+        "quick": "quick",
+    }
+
+
+def test_the_transforms_have_the_statistics_of_the_training_images(data):
+    statistics = channel_statistics(data.train.images)
+    train_transform, test_transform = make_transforms(data, RECIPE)
+    flip, subtract, shift = train_transform.transforms
+    assert isinstance(flip, RandomHorizontalFlip) and flip.p == RECIPE.flip
+    assert isinstance(subtract, SubtractMean)
+    assert subtract.mean == pytest.approx(statistics.mean.tolist())
+    assert isinstance(shift, PCAColorShift)
+    assert shift.eigenvalues == pytest.approx(statistics.pca().eigenvalues.tolist())
+    assert (shift.std, shift.scale) == (0.1, "eigenvalue")
+    (alone,) = test_transform.transforms
+    assert str(alone) == str(subtract)
+
+
+def test_the_color_shift_can_be_scaled_otherwise_or_left_out(data):
+    shifted, _ = make_transforms(data, replace(RECIPE, color_scale="root", color_std=0.3))
+    assert (shifted.transforms[-1].std, shifted.transforms[-1].scale) == (0.3, "root")
+    plain, _ = make_transforms(data, replace(RECIPE, color_std=0.0))
+    assert [type(step) for step in plain.transforms] == [RandomHorizontalFlip, SubtractMean]
+
+
+def test_validation_and_test_images_change_no_transform(data):
+    dark = replace(
+        data,
+        validation=replace(data.validation, images=data.validation.images // 2),
+        test=replace(data.test, images=data.test.images // 2),
+    )
+    assert str(make_transforms(dark, RECIPE)) == str(make_transforms(data, RECIPE))
+
+
+# --------------------------------------------------------------------------------------------------
+# Records
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_record_has_every_field_and_is_what_the_file_holds(data, tmp_path):
+    done = run(data, results=tmp_path / "results")
+    assert FIELDS.keys() <= done.record.keys()
+    assert os.listdir(tmp_path / "results") == [RECORD]
+    assert read_records(tmp_path / "results") == [done.record]
+    assert json.loads((tmp_path / "results" / RECORD).read_text()) == done.record
+
+
+def test_the_record_says_what_was_done(data):
+    done = run(data, seed=3)
+    record = done.record
+    expected = {
+        "model": "I",
+        "width": 1 / 32,
+        "dataset": "shapes",
+        "data_fingerprint": data.fingerprint,
+        "recipe": "tiny",
+        "seed": 3,
+        "start": "random weights",
+        "epochs": 2,
+        "batch_size": 20,
+        "learning_rate": 0.05,
+        "patience": 10,
+        "train_images": 40,  # without validation
+        "validation_images": 20,
+        "test_images": 30,
+        "torch": torch.__version__,
+        "vgglib": package_version(),
+        "device": f"{training.device_name(torch.device('cpu'))}, float32",
+    }
+    assert {key: record[key] for key in expected} == expected
+    assert done.transfer is None
+
+
+def test_the_record_has_the_measurements_rounded(data):
+    done = run(data)
+    record, history = done.record, done.training.history
+    test = evaluate(done.model, data.test, done.test_transform)
+    assert done.test.top_k_accuracy == test.top_k_accuracy
+    assert record["top_k_accuracy"] == [round(value, 2) for value in test.top_k_accuracy]
+    assert record["test_loss"] == pytest.approx(test.loss, abs=5e-5)
+    found = evaluate(done.model, data.validation, done.test_transform)
+    assert record["validation_top_1"] == round(found.top_1, 2)
+    assert record["train_seconds"] == round(sum(history["seconds"]), 1)
+    assert record["history"].keys() == history.keys()
+    for key, values in history.items():
+        assert record["history"][key] == pytest.approx(
+            values, abs=0.05 if key == "seconds" else 5e-3
+        )
+    assert record["history"]["train_loss"] == [round(value, 4) for value in history["train_loss"]]
+
+
+def test_the_multiply_adds_are_counted_by_hand_too(data):
+    # 8x8 pixels, three stacks of one 3x3 convolution with a pool after each, at 1/32 of the width.
+    by_hand = 9 * (64 * 3 * 4 + 16 * 4 * 8 + 4 * 8 * 16) + 16 * 32 + 32 * 10
+    assert run(data).record["multiply_adds"] == by_hand
+
+
+def test_the_gpu_and_the_precision_are_named(data, monkeypatch):
+    monkeypatch.setattr(training, "device_name", lambda device: "Tesla T4")
+    assert run(data).record["device"] == "Tesla T4, float32"
+
+
+def test_a_run_that_was_moved_names_both_machines(data, monkeypatch, tmp_path):
+    class Stop(BaseException):
+        pass
+
+    def stop(*args, **options):
+        raise Stop
+
+    train_epoch = training.train_epoch
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        calls = []
+
+        def once(*args, **options):
+            calls.append(args)
+            return train_epoch(*args, **options) if len(calls) == 1 else stop()
+
+        patch.setattr(training, "device_name", lambda device: "Tesla T4")
+        patch.setattr(training, "train_epoch", once)
+        run(data, checkpoints=tmp_path)
+    monkeypatch.setattr(training, "device_name", lambda device: "NVIDIA L4")
+    done = run(data, checkpoints=tmp_path)
+    assert done.record["device"] == "Tesla T4, float32; then NVIDIA L4, float32"
+
+
+def test_a_package_that_was_not_installed_has_no_version(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    assert re.fullmatch(r"\d+\.\d+.*", package_version())
+    monkeypatch.setattr(experiments, "version", missing)
+    assert package_version() == "unknown"
+
+
+# --------------------------------------------------------------------------------------------------
+# Runs
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_seed_decides_everything(data):
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    first = run(data)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(321)
+    second, other = run(data), run(data, seed=1)
+    for key, tensor in first.model.state_dict().items():
+        assert torch.equal(tensor, second.model.state_dict()[key])
+    assert first.training.history["train_loss"] == second.training.history["train_loss"]
+    assert first.training.history["train_loss"] != other.training.history["train_loss"]
+
+
+def test_a_run_on_the_cpu_leaves_the_random_state_of_gpus_alone(data, monkeypatch):
+    def fail(seed):
+        raise AssertionError("seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", fail)
+    with pytest.raises(AssertionError, match="seeded"):
+        torch.manual_seed(0)
+    run(data)
+
+
+def test_the_network_is_made_for_the_data_and_the_recipe(data, monkeypatch):
+    asked = {}
+
+    def note(name, **options):
+        asked.update(options, name=name)
+        return vgg(name, **options)
+
+    monkeypatch.setattr(experiments, "vgg", note)
+    run(data, recipe=replace(RECIPE, dropout=0.25, initialization="paper", epochs=1))
+    assert asked == {
+        "name": "I",
+        "num_classes": 10,
+        "image_size": 8,
+        "dropout": 0.25,
+        "width": 1 / 32,
+        "initialization": "paper",
+    }
+
+
+def test_a_deeper_network_starts_from_a_shallower_one(data, monkeypatch, tmp_path):
+    shallow = run(data).model
+    starts, train = [], experiments.train
+
+    def note(model, *args, **options):
+        starts.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return train(model, *args, **options)
+
+    monkeypatch.setattr(experiments, "train", note)
+    deep = run(data, "II", shallow=shallow, rule="post", results=tmp_path)
+    assert deep.record["start"] == "shallower network, rule 'post'"
+    assert read_records(tmp_path)[0]["start"] == deep.record["start"]
+    assert "features.stack1.conv1" in deep.transfer.copied
+    assert deep.transfer.random
+    for name, origin in deep.transfer.copied.items():
+        assert torch.equal(starts[0][f"{name}.weight"], shallow.state_dict()[f"{origin}.weight"]), (
+            name
+        )
+
+
+def test_results_are_written_last_and_the_test_split_is_read_once(data, monkeypatch, tmp_path):
+    events = []
+
+    def note(module, name, what):
+        function = getattr(module, name)
+
+        def noted(*args, **options):
+            result = function(*args, **options)
+            events.append(what(*args))
+            return result
+
+        monkeypatch.setattr(module, name, noted)
+
+    splits = {id(data.validation.labels): "validation", id(data.test.labels): "test"}
+
+    def evaluated(model, split, *args):
+        return f"evaluated on {splits[id(split.labels)]}"
+
+    note(training, "train_epoch", lambda *args: "epoch")
+    note(training, "evaluate", evaluated)
+    note(experiments, "evaluate", evaluated)
+    note(training, "_save_checkpoint", lambda *args: "checkpoint")
+    note(experiments, "write_record", lambda *args: "record")
+    run(data, results=tmp_path / "results", checkpoints=tmp_path / "checkpoints")
+    epoch = ["epoch", "evaluated on validation", "checkpoint"]
+    assert events == [*epoch, *epoch, "evaluated on test", "record"]
+
+
+def test_a_second_call_returns_at_once_with_the_same_record(data, monkeypatch, tmp_path):
+    folders = {"results": tmp_path / "results", "checkpoints": tmp_path / "checkpoints"}
+    first = run(data, **folders)
+    content = (tmp_path / "results" / RECORD).read_bytes()
+    assert os.listdir(tmp_path / "checkpoints") == [CHECKPOINT]
+
+    def fail(*args, **options):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(training, "train_epoch", fail)
+    second = run(data, **folders)
+    assert second.record == first.record
+    assert (tmp_path / "results" / RECORD).read_bytes() == content
+
+
+def test_runs_that_differ_have_checkpoints_of_their_own(data, tmp_path):
+    recipe = replace(RECIPE, epochs=1)
+    run(data, recipe=recipe, checkpoints=tmp_path)
+    run(data, recipe=recipe, checkpoints=tmp_path, seed=1)
+    run(data, recipe=replace(recipe, name="an/other"), checkpoints=tmp_path)
+    run(data, "II", recipe=recipe, checkpoints=tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [
+        "shapes-an_other-I-seed0.pt",
+        "shapes-tiny-I-seed0.pt",
+        "shapes-tiny-I-seed1.pt",
+        "shapes-tiny-II-seed0.pt",
+    ]
+
+
+def test_a_checkpoint_of_another_start_is_refused(data, tmp_path):
+    shallow = run(data).model
+    run(data, "II", checkpoints=tmp_path)
+    with pytest.raises(ValueError, match="belongs to another run: its first weights differs"):
+        run(data, "II", shallow=shallow, checkpoints=tmp_path)
+
+
+def test_without_folders_nothing_is_written(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(data)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [("results", "cannot write records to"), ("checkpoints", "cannot write checkpoints to")],
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    data, monkeypatch, tmp_path, folder, message
+):
+    def fail(*args, **options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(training, "train_epoch", fail)
+    (tmp_path / folder).write_text("a file")
+    with pytest.raises(OSError, match=f"{message} '.*{folder}' .*: choose a folder that you may"):
+        run(data, **{folder: tmp_path / folder})
+
+
+def test_what_cannot_be_is_refused_before_training(data, monkeypatch):
+    def fail(*args, **options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(training, "train_epoch", fail)
+    with pytest.raises(ValueError, match="unknown precision"):
+        run_experiment("I", data, RECIPE, precision="half")
+    with pytest.raises(ValueError, match="unknown device"):
+        run_experiment("I", data, RECIPE, device="gpu")
+    with pytest.raises(ValueError, match="too small for"):
+        run(data, "A")
+    with pytest.raises(ValueError, match="whole numbers of channels"):
+        run(data, recipe=replace(RECIPE, width=1 / 3))
+    with pytest.raises(ValueError, match="scale must be one of"):
+        run(data, recipe=replace(RECIPE, color_scale="square"))
+
+
+def test_a_record_that_cannot_be_written_leaves_the_training_in_its_checkpoint(
+    data, monkeypatch, tmp_path
+):
+    folders = {"results": tmp_path / "results", "checkpoints": tmp_path / "checkpoints"}
+    train = experiments.train
+
+    def train_then_block(*args, **options):
+        done = train(*args, **options)
+        (tmp_path / "results").rmdir()
+        (tmp_path / "results").write_text("a file")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiments, "train", train_then_block)
+        with pytest.raises(OSError, match=r"cannot write the record .*it is in its checkpoint"):
+            run(data, **folders)
+    (tmp_path / "results").unlink()
+    monkeypatch.setattr(training, "train_epoch", None)
+    assert run(data, **folders).record == read_records(tmp_path / "results")[0]
+
+
+def test_the_quick_recipe_learns_the_shapes():
+    """A quarter of the width, in seconds; the full width is for the book."""
+    done = run_experiment("I", load_data("shapes"), RECIPES["quick"], precision="float32")
+    assert done.record["validation_top_1"] > 85
+    assert done.record["top_k_accuracy"][0] > 60

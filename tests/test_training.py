@@ -1,0 +1,921 @@
+"""Training: the loop, its schedule, and runs that were killed and go on bit for bit."""
+
+import errno
+import math
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from vgglib import training
+from vgglib.architecture import vgg
+from vgglib.data import Data, Split, load_data
+from vgglib.devices import choose_precision
+from vgglib.evaluation import Evaluation, evaluate
+from vgglib.experiments import make_transforms
+from vgglib.training import Recipe, somebody_watches, train, train_epoch
+
+# Everything random is on, and the schedule acts: no accuracy is twice the first, so the learning
+# rate falls after the third epoch and after the fifth. An epoch has 5 steps.
+RECIPE = Recipe(
+    "tiny", epochs=6, batch_size=8, learning_rate=0.05, factor=0.5, patience=1, threshold=9.0
+)
+RATES = [0.05, 0.05, 0.05, 0.025, 0.025, 0.0125]
+STEPS = 5
+
+CPU = torch.device("cpu")
+BFLOAT16 = pytest.param(
+    "bfloat16",
+    marks=pytest.mark.skipif(
+        choose_precision(CPU) != "bfloat16", reason="this CPU has no bfloat16 instructions"
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks as small as these are slower on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_data()
+
+
+def make_data(seed=0):
+    """40 training, 20 validation and 10 test images of 8x8 pixels."""
+    return load_data(
+        "shapes", image_size=8, train_images=60, validation=1 / 3, test_images=10, seed=seed
+    )
+
+
+def make_model(seed=0, name="I", width=1 / 32, dropout=0.5):
+    torch.manual_seed(seed)
+    return vgg(name, num_classes=10, image_size=8, width=width, dropout=dropout)
+
+
+def run(data, model, recipe=RECIPE, precision="float32", transforms=None, **options):
+    train_transform, test_transform = transforms or make_transforms(data, recipe)
+    return train(
+        model,
+        data,
+        recipe,
+        train_transform=train_transform,
+        test_transform=test_transform,
+        precision=precision,
+        device="cpu",
+        **options,
+    )
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(model, other):
+    return all(torch.equal(tensor, other[name]) for name, tensor in weights(model).items())
+
+
+class Stop(BaseException):
+    """Like a KeyboardInterrupt: no handler of ordinary errors may swallow it."""
+
+
+def stop():
+    raise Stop
+
+
+def do_at(moment, action, setattr=setattr):
+    """Have ``action`` called within a training, at ``("step", epoch, step)`` or ``("save", n)``."""
+    if moment[0] == "step":
+        step = training._Watch.__call__
+
+        def step_then_act(watch, images, loss):
+            step(watch, images, loss)
+            if (watch.epoch, watch.steps) == moment[1:]:
+                action()
+
+        setattr(training._Watch, "__call__", step_then_act)
+    else:
+        replace_file, saves = os.replace, []
+
+        def act_then_replace(*paths):
+            saves.append(paths)
+            if len(saves) == moment[1]:
+                action()
+            replace_file(*paths)
+
+        setattr(os, "replace", act_then_replace)
+
+
+def epochs_in(checkpoint):
+    return len(torch.load(checkpoint, weights_only=True)["history"]["seconds"])
+
+
+# --------------------------------------------------------------------------------------------------
+# Recipes
+# --------------------------------------------------------------------------------------------------
+
+
+def test_a_shortened_recipe_has_patience_in_proportion():
+    recipe = Recipe("paper")
+    assert recipe.shortened(None) is recipe
+    assert recipe.shortened(20) == replace(recipe, epochs=20, patience=1)
+    assert recipe.shortened(400) == replace(recipe, epochs=400, patience=20)
+    assert recipe.shortened(1).patience == 1
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, "2", True, None])
+def test_counts_that_are_none_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be an int of 1 or more, got {value!r}"):
+        Recipe("bad", **{name: value})
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1, float("nan")])
+def test_a_learning_rate_that_learns_nothing_is_refused(value):
+    with pytest.raises(ValueError, match=f"learning_rate must be positive, got {value}"):
+        Recipe("bad", learning_rate=value)
+
+
+# --------------------------------------------------------------------------------------------------
+# An epoch
+# --------------------------------------------------------------------------------------------------
+
+
+class Pixels(nn.Module):
+    """Logits that are a bias and the red, green and blue of the upper left pixel."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor([0.5, -1.0, 2.0]))
+
+    def forward(self, images):
+        return self.bias + images[:, :, 0, 0]
+
+
+@pytest.fixture
+def colors():
+    """Seven images of 2x2 pixels."""
+    images = torch.randint(0, 5, (7, 3, 2, 2), dtype=torch.uint8)
+    return Split(images, torch.tensor([0, 1, 2, 2, 1, 0, 1]))
+
+
+def still(model):
+    """An optimizer that changes nothing."""
+    return torch.optim.SGD(model.parameters(), lr=0.0)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_softmax_of_the_logits_in_nats(colors):
+    model = Pixels()
+    loss = train_epoch(model, colors, torch.Tensor.float, still(model))
+    by_hand, gradient = 0.0, torch.zeros(3)
+    for image, label in zip(colors.images, colors.labels, strict=True):
+        powers = [math.exp(logit) for logit in (model.bias + image[:, 0, 0]).tolist()]
+        by_hand -= math.log(powers[label] / sum(powers)) / 7
+        gradient += torch.tensor(powers) / sum(powers) / 7
+        gradient[label] -= 1 / 7
+    assert loss == pytest.approx(by_hand, rel=1e-6)
+    torch.testing.assert_close(model.bias.grad, gradient)
+
+
+def test_an_incomplete_last_batch_counts_by_its_images(colors):
+    model = Pixels()
+    whole = train_epoch(model, colors, torch.Tensor.float, still(model))
+    parts = train_epoch(model, colors, torch.Tensor.float, still(model), batch_size=3)
+    assert parts == pytest.approx(whole, rel=1e-6)
+
+
+def test_each_image_is_shown_once_in_another_order_each_time():
+    images = torch.arange(100, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
+    split = Split(images, torch.arange(100) % 3)
+    model, orders, pairs = Pixels(), [], []
+    for _ in range(2):
+        seen, sizes = [], []
+
+        def note(batch, seen=seen):
+            seen.extend(batch[:, 0, 0, 0].tolist())
+            return batch.float()
+
+        def step(count, loss, sizes=sizes):
+            sizes.append(count)
+            pairs.append(loss)
+
+        train_epoch(model, split, note, still(model), batch_size=30, after_step=step)
+        assert sizes == [30, 30, 30, 10]
+        assert sorted(seen) == list(range(100)) != seen
+        orders.append(seen)
+    assert orders[0] != orders[1]
+    assert all(loss.shape == () and not loss.requires_grad for loss in pairs)
+
+
+def test_an_epoch_is_in_training_mode(colors):
+    model = Pixels().eval()
+    modes = []
+    model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    train_epoch(model, colors, torch.Tensor.float, still(model), batch_size=4)
+    assert modes == [True, True]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_loss_is_computed_in_float32(data, precision):
+    model, kinds, losses = make_model(), [], []
+    model.register_forward_hook(lambda module, inputs, output: kinds.append(output.dtype))
+    _, transform = make_transforms(data, RECIPE)
+    train_epoch(
+        model,
+        data.train,
+        transform,
+        still(model),
+        precision=precision,
+        after_step=lambda count, loss: losses.append(loss),
+    )
+    assert kinds == [getattr(torch, precision)]
+    assert losses[0].dtype == torch.float32
+    assert next(model.parameters()).dtype == torch.float32
+
+
+# --------------------------------------------------------------------------------------------------
+# float16 with gradient scaling
+# --------------------------------------------------------------------------------------------------
+
+
+class FourTimes:
+    """A scaler that multiplies by four, never divides, and notes what is asked of it."""
+
+    def __init__(self):
+        self.calls = []
+
+    def scale(self, loss):
+        self.calls.append(("scale", loss.item()))
+        return 4 * loss
+
+    def step(self, optimizer):
+        self.calls.append(("step", optimizer.param_groups[0]["params"][0].grad.clone()))
+
+    def update(self):
+        self.calls.append(("update", None))
+
+
+def test_the_scaled_loss_goes_backward_and_the_scaler_steps_and_updates(colors):
+    model, scaler = Pixels(), FourTimes()
+    train_epoch(model, colors, torch.Tensor.float, still(model))
+    gradient = model.bias.grad.clone()
+    loss = train_epoch(model, colors, torch.Tensor.float, still(model), scaler=scaler)
+    (first, scaled), (second, seen), (third, _) = scaler.calls
+    assert (first, second, third) == ("scale", "step", "update")
+    assert scaled == pytest.approx(loss)  # what is reported is not scaled
+    torch.testing.assert_close(seen, 4 * gradient)
+
+
+def test_each_batch_is_scaled_stepped_and_updated(colors):
+    model, scaler = Pixels(), FourTimes()
+    train_epoch(model, colors, torch.Tensor.float, still(model), scaler=scaler, batch_size=3)
+    assert [name for name, _ in scaler.calls] == ["scale", "step", "update"] * 3
+
+
+def test_scaling_by_a_power_of_two_changes_no_weight(colors):
+    biases = []
+    for scaler in (None, torch.amp.GradScaler("cpu", init_scale=2.0**10)):
+        torch.manual_seed(0)
+        model = Pixels()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        train_epoch(model, colors, torch.Tensor.float, optimizer, scaler=scaler, batch_size=3)
+        biases.append(model.bias)
+    assert torch.equal(*biases)
+    assert not torch.equal(biases[0], Pixels().bias)
+
+
+def test_a_step_whose_gradients_overflow_is_left_out_and_the_scale_halved(colors):
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    model = Pixels()
+    model.bias.register_hook(lambda gradient: gradient * math.inf)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = train_epoch(model, colors, torch.Tensor.float, optimizer, scaler=scaler)
+    assert torch.equal(model.bias, Pixels().bias)
+    assert scaler.get_scale() == 2.0**9
+    assert math.isfinite(loss)
+
+
+@pytest.fixture
+def any_precision(monkeypatch):
+    """Precisions as asked for, also float16, which the CPU is otherwise refused."""
+    monkeypatch.setattr(training, "choose_precision", lambda device, precision: precision)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_training_scales_gradients_in_float16_only(data, any_precision, monkeypatch, precision):
+    made, GradScaler = [], torch.amp.GradScaler
+
+    def make(device, enabled=True):
+        made.append(GradScaler(device, enabled=enabled))
+        return made[-1]
+
+    monkeypatch.setattr(torch.amp, "GradScaler", make)
+    run(data, make_model(), replace(RECIPE, epochs=1), precision=precision)
+    assert [scaler.is_enabled() for scaler in made] == [precision == "float16"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("float32", "float16"), ("float16", "float32")])
+def test_a_run_goes_on_in_another_precision_and_says_so(
+    data, any_precision, monkeypatch, tmp_path, before, after
+):
+    file = tmp_path / "run.pt"
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(("step", 3, 2), stop, patch.setattr)
+        run(data, make_model(), precision=before, checkpoint=file)
+    done = run(data, make_model(), precision=after, checkpoint=file)
+    assert [device.split(", ")[-1] for device in done.devices] == [before, after]
+    assert len(done.history["seconds"]) == RECIPE.epochs
+
+
+def test_float16_resumes_with_its_scale(data, any_precision, monkeypatch, tmp_path):
+    file = tmp_path / "run.pt"
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(("step", 3, 2), stop, patch.setattr)
+        run(data, make_model(), precision="float16", checkpoint=file)
+    # The scale grows after so many steps without overflow; those before the interruption count.
+    assert torch.load(file, weights_only=True)["scaler"]["_growth_tracker"] == 2 * STEPS
+    run(data, make_model(), precision="float16", checkpoint=file)
+    assert torch.load(file, weights_only=True)["scaler"]["_growth_tracker"] == 6 * STEPS
+
+
+# --------------------------------------------------------------------------------------------------
+# A training
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_history_has_a_number_for_each_epoch(data):
+    model = make_model()
+    done = run(data, model)
+    assert list(done.history) == [
+        "train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds",
+    ]  # fmt: skip
+    assert all(len(values) == RECIPE.epochs for values in done.history.values())
+    assert done.seconds == sum(done.history["seconds"]) > 0
+    assert done.history["learning_rate"] == pytest.approx(RATES)
+    found = evaluate(model, data.validation, make_transforms(data, RECIPE)[1])
+    assert done.history["validation_loss"][-1] == found.loss
+    assert done.history["validation_top_1"][-1] == found.top_1
+    assert done.devices == [f"{training.device_name(CPU)}, float32"]
+
+
+@pytest.mark.parametrize("width", [1 / 32, 1 / 4])
+def test_the_loss_at_the_start_is_that_of_guessing(data, width):
+    recipe = replace(RECIPE, epochs=1, batch_size=40)
+    history = run(data, make_model(width=width), recipe).history
+    assert history["train_loss"][0] == pytest.approx(math.log(10), abs=0.1)
+
+
+def test_one_batch_can_be_overfitted(data):
+    recipe = Recipe(
+        "overfit", epochs=60, batch_size=20, learning_rate=0.05, flip=0.0, color_std=0.0
+    )
+    batch = data.train.take(torch.arange(20))
+    model = make_model(width=1 / 8, dropout=0.0)
+    history = run(replace(data, train=batch), model, recipe).history
+    assert history["train_loss"][-1] < 0.05
+    assert evaluate(model, batch, make_transforms(data, recipe)[1], mirror=False).top_1 == 100
+
+
+def test_images_and_weights_are_channels_last(data):
+    seen = []
+
+    def note(module, inputs):
+        if module.training:
+            (images,) = inputs
+            seen.append(images.is_contiguous(memory_format=torch.channels_last))
+            seen.append(not images.is_contiguous())
+
+    model = make_model()
+    model.register_forward_pre_hook(note)
+    run(data, model, replace(RECIPE, epochs=1))
+    assert seen == [True] * (2 * STEPS)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+            assert not layer.weight.is_contiguous()
+
+
+def test_the_random_state_of_torch_is_as_before(data, monkeypatch):
+    model = make_model()
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    run(data, model)
+    assert torch.equal(torch.get_rng_state(), before)
+    do_at(("step", 2, 3), stop, monkeypatch.setattr)
+    with pytest.raises(Stop):
+        run(data, model)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_on_the_cpu_leaves_the_random_state_of_gpus_alone(data, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: stop())
+    with pytest.raises(Stop):
+        torch.manual_seed(0)
+    model = vgg("I", num_classes=10, image_size=8, width=1 / 32)
+    run(data, model, replace(RECIPE, epochs=1))
+
+
+def test_the_seed_alone_decides_what_a_run_draws(data):
+    trained = []
+    for seed, elsewhere in ((0, 1), (0, 2), (1, 2)):
+        model = make_model()
+        torch.manual_seed(elsewhere)
+        run(data, model, seed=seed)
+        trained.append(model)
+    assert same(trained[0], weights(trained[1]))
+    assert not same(trained[0], weights(trained[2]))
+
+
+def scripted(monkeypatch, accuracies):
+    """Evaluations that find these accuracies, one after the other, and a loss that falls."""
+    found = (
+        Evaluation(1 / (i + 1), [accuracy] * 5, torch.zeros(1, 10))
+        for i, accuracy in enumerate(accuracies)
+    )
+    monkeypatch.setattr(training, "evaluate", lambda *args, **options: next(found))
+
+
+def test_evaluation_does_not_disturb_training(data, monkeypatch):
+    recipe = replace(RECIPE, patience=100)
+    model, other = make_model(), make_model()
+    run(data, model, recipe)
+    scripted(monkeypatch, range(10, 20))
+    run(data, other, recipe)
+    assert same(model, weights(other))
+
+
+def test_the_learning_rate_falls_on_a_plateau_of_the_validation_accuracy(data, monkeypatch):
+    accuracies = [10.0, 20.0, 20.01, 20.0, 20.01, 19.0, 30.0, 31.0, 32.0]
+    # 20.01 is less than a thousandth better than 20. Two epochs without improvement: one too many.
+    rates = [0.05] * 4 + [0.025] * 2 + [0.0125] * 3
+    scripted(monkeypatch, accuracies)
+    recipe = replace(RECIPE, epochs=9, threshold=1e-3)
+    history = run(data, make_model(), recipe).history
+    assert history["learning_rate"] == pytest.approx(rates)
+    assert history["validation_top_1"] == accuracies
+
+
+class Sealed(Data):
+    """A data set whose test split cannot be read."""
+
+    def __getattribute__(self, name):
+        if name == "test":
+            raise AssertionError("the test split was read")
+        return super().__getattribute__(name)
+
+
+def test_the_test_split_is_not_read(data, tmp_path):
+    sealed = Sealed(data.name, data.classes, data.train, data.validation, data.test)
+    transforms = make_transforms(data, RECIPE)
+    with pytest.raises(AssertionError, match="was read"):
+        sealed.fingerprint  # noqa: B018
+    run(sealed, make_model(), transforms=transforms)
+    # A checkpoint notes the digest of the whole data set, which tells nothing about the test split.
+    sealed.__dict__["fingerprint"] = data.fingerprint
+    run(sealed, make_model(), transforms=transforms, checkpoint=tmp_path / "run.pt")
+
+
+# --------------------------------------------------------------------------------------------------
+# A loss that is not finite
+# --------------------------------------------------------------------------------------------------
+
+ADVICE = r"the loss is nan in epoch {}: the training diverged. Try a tenth of the learning rate"
+ADVICE += r" \(it is {}\), precision='float32', and make sure that the transform"
+
+
+class Spoiling:
+    """A transform that gives what is not a number from some batch on."""
+
+    def __init__(self, transform, batch):
+        self.transform, self.batch, self.batches = transform, batch, 0
+
+    def __call__(self, images):
+        self.batches += 1
+        return self.transform(images) * (math.nan if self.batches >= self.batch else 1)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(data, tmp_path):
+    file = tmp_path / "run.pt"
+    train_transform, test_transform = make_transforms(data, RECIPE)
+    spoiling = Spoiling(train_transform, 2 * STEPS + 3)
+    with pytest.raises(FloatingPointError, match=ADVICE.format(3, 0.05)):
+        run(data, make_model(), transforms=(spoiling, test_transform), checkpoint=file)
+    assert epochs_in(file) == 2
+    assert os.listdir(tmp_path) == ["run.pt"]
+
+
+def test_a_loss_that_is_not_finite_is_noticed_within_the_epoch(data):
+    recipe = replace(RECIPE, batch_size=1)
+    train_transform, test_transform = make_transforms(data, recipe)
+    spoiling = Spoiling(train_transform, 3)
+    with pytest.raises(FloatingPointError, match="in epoch 1"):
+        run(data, make_model(), recipe, transforms=(spoiling, test_transform))
+    assert spoiling.batches <= 3 + training._STEPS_BETWEEN_LOOKS < len(data.train)
+
+
+@pytest.mark.parametrize("batch_size", [8, 40])
+def test_too_high_a_learning_rate_is_found_out(data, batch_size):
+    # 40: one step in the epoch, whose loss is finite and whose weights are useless afterwards.
+    recipe = replace(RECIPE, batch_size=batch_size, learning_rate=1e25)
+    with pytest.raises(FloatingPointError, match=ADVICE.format(1, r"1e\+25")):
+        run(data, make_model(), recipe)
+
+
+def test_another_error_of_the_evaluation_is_not_taken_for_divergence(data, monkeypatch):
+    def fail(*args, **options):
+        raise ValueError("something else")
+
+    monkeypatch.setattr(training, "evaluate", fail)
+    with pytest.raises(ValueError, match="something else"):
+        run(data, make_model())
+
+
+# --------------------------------------------------------------------------------------------------
+# Killed and started again
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["float32", BFLOAT16])
+def test_a_run_that_is_interrupted_again_and_again_ends_bit_for_bit_as_one_that_is_not(
+    data, monkeypatch, tmp_path, precision
+):
+    file = tmp_path / "run.pt"
+    model = make_model()
+    whole = run(data, model, precision=precision)
+    expected = weights(model)
+    # Twice in one epoch, while saving, and between the bad epochs that the schedule counts.
+    moments = [("step", 1, 2), ("step", 1, STEPS), ("save", 2), ("step", 3, 1), ("step", 5, 4)]
+    for moment in moments:
+        with monkeypatch.context() as patch, pytest.raises(Stop):
+            do_at(moment, stop, patch.setattr)
+            run(data, make_model(), precision=precision, checkpoint=file)
+    model = make_model()
+    resumed = run(data, model, precision=precision, checkpoint=file)
+    assert same(model, expected)
+    for key in ("train_loss", "validation_loss", "validation_top_1", "learning_rate"):
+        assert resumed.history[key] == whole.history[key]
+    assert resumed.history["learning_rate"] == pytest.approx(RATES)
+    assert resumed.devices == whole.devices
+
+
+CHILD = """
+import sys, time
+sys.path[:0] = {paths!r}
+import torch
+import test_training as here
+
+def wait():
+    print("now", flush=True)
+    time.sleep(600)
+
+torch.set_num_threads(1)
+here.do_at({moment!r}, wait)
+here.run(here.make_data(), here.make_model(), precision={precision!r}, checkpoint={file!r})
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is of POSIX systems")
+@pytest.mark.parametrize(
+    ("moment", "precision"),
+    [
+        (("step", 4, 3), "float32"),
+        (("save", 4), "float32"),
+        pytest.param(("step", 4, 3), *BFLOAT16.values, marks=BFLOAT16.marks),
+    ],
+)
+def test_a_process_that_was_killed_goes_on_bit_for_bit(data, tmp_path, moment, precision):
+    file = tmp_path / "run.pt"
+    here = Path(__file__).parent
+    code = CHILD.format(
+        paths=[str(here), str(here.parent)], moment=moment, precision=precision, file=str(file)
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout.readline() == "now\n"
+        finally:
+            child.kill()
+    assert child.returncode == -9
+    assert epochs_in(file) == 3
+    model, expected = make_model(), make_model()
+    resumed = run(data, model, precision=precision, checkpoint=file)
+    whole = run(data, expected, precision=precision)
+    assert same(model, weights(expected))
+    assert resumed.history["learning_rate"] == whole.history["learning_rate"]
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer", "scheduler", "random_state"])
+def test_each_part_of_a_checkpoint_matters(data, monkeypatch, tmp_path, part):
+    """What the tests above rest on: without one of these the weights would differ."""
+    file = tmp_path / "run.pt"
+    expected = make_model()
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(("step", 3, 1), stop, patch.setattr)
+        run(data, make_model(), checkpoint=file)
+    state = torch.load(file, weights_only=True)
+    run(data, expected, checkpoint=file)
+    if part == "model":
+        state["model"]["classifier.fc2.bias"][0] += 1e-6
+    elif part == "optimizer":
+        assert any(entry["momentum_buffer"].any() for entry in state["optimizer"]["state"].values())
+        state["optimizer"]["state"] = {}
+    elif part == "scheduler":
+        assert state["scheduler"]["num_bad_epochs"] == 1
+        state["scheduler"]["num_bad_epochs"] = 0
+    else:
+        state["random_state"]["cpu"] = torch.Generator().manual_seed(99).get_state()
+    torch.save(state, file)
+    model = make_model()
+    run(data, model, checkpoint=file)
+    assert not same(model, weights(expected))
+
+
+def test_a_finished_run_returns_at_once(data, monkeypatch, tmp_path):
+    file = tmp_path / "run.pt"
+    model, again = make_model(), make_model()
+    first = run(data, model, checkpoint=file)
+    monkeypatch.setattr(training, "train_epoch", lambda *args, **options: stop())
+    monkeypatch.setattr(training, "evaluate", lambda *args, **options: stop())
+    assert run(data, again, checkpoint=file) == first
+    assert same(again, weights(model))
+
+
+def test_a_checkpoint_holds_the_random_state_of_the_gpu_that_computes(monkeypatch, tmp_path):
+    """A fake GPU: the second of two, so that the current one would be the wrong one."""
+    states = {"cuda:0": torch.tensor([0]), "cuda:1": torch.tensor([1])}
+    fake = SimpleNamespace(
+        get_rng_state=lambda device="cuda:0": states[str(device)],
+        set_rng_state=lambda state, device="cuda:0": states.update({str(device): state}),
+    )
+    monkeypatch.setattr(torch, "get_device_module", lambda device: fake, raising=False)
+    file, device = tmp_path / "run.pt", torch.device("cuda:1")
+    done = training.Training({"seconds": [1.0]}, ["a GPU"])
+    training._save_checkpoint(file, {"seed": 0}, {}, device, done)
+    states.update({"cuda:0": torch.tensor([8]), "cuda:1": torch.tensor([9])})
+    assert training._load_checkpoint(file, {"seed": 0}, {}, device) == done
+    assert {name: state.item() for name, state in states.items()} == {"cuda:0": 8, "cuda:1": 1}
+
+
+# --------------------------------------------------------------------------------------------------
+# Checkpoints that are refused
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkpoint(data, tmp_path):
+    """Of a run of one epoch with the recipe ``ONE``."""
+    run(data, make_model(), ONE, checkpoint=tmp_path / "run.pt")
+    return tmp_path / "run.pt"
+
+
+ONE = replace(RECIPE, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: {"model": make_model(name="II")}, "model differs. Choose"),
+        (lambda: {"model": make_model(dropout=0.4)}, "model differs. Choose"),
+        (lambda: {"model": make_model(seed=1)}, r"first weights differs \('\w{16}' there"),
+        (lambda: {"recipe": replace(ONE, epochs=2)}, r"recipe's epochs differs \(1 there, 2"),
+        (lambda: {"recipe": replace(ONE, name="other")}, r"recipe's name differs \('tiny' there"),
+        (lambda: {"recipe": replace(ONE, flip=0.0)}, r"recipe's flip differs \(0.5 there, 0.0"),
+        (lambda: {"seed": 1}, r"seed differs \(0 there, 1 here\)"),
+        (lambda: {"data": make_data(seed=1)}, r"data differs \('shapes \w{16}' there, 'shapes \w"),
+        (lambda: {"transforms": (torch.Tensor.float,) * 2}, "training transform differs"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(data, checkpoint, change, message):
+    options = {"data": data, "model": make_model(), "recipe": ONE} | change()
+    before, content = weights(options["model"]), checkpoint.read_bytes()
+    with pytest.raises(
+        ValueError, match=f"run.pt' belongs to another run: its {message}"
+    ) as caught:
+        run(**options, checkpoint=checkpoint)
+    assert "Choose another file, or remove this one" in str(caught.value)
+    assert same(options["model"], before)
+    assert checkpoint.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: content[:10],
+        lambda content: b"",
+        lambda content: b"weights",
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(data, checkpoint, damage):
+    content = damage(checkpoint.read_bytes())
+    checkpoint.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"run.pt' is damaged or no checkpoint .*: remove it to train"
+    ):
+        run(data, make_model(), ONE, checkpoint=checkpoint)
+    assert checkpoint.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [{"model": {}}, {"identity": 3}, [1, 2], torch.zeros(3)])
+def test_another_file_of_torch_is_refused(data, tmp_path, content):
+    torch.save(content, tmp_path / "run.pt")
+    with pytest.raises(ValueError, match=r"is damaged or no checkpoint of this package"):
+        run(data, make_model(), ONE, checkpoint=tmp_path / "run.pt")
+
+
+class Evil:
+    """An object that writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch", "old torch"])
+def test_code_in_a_checkpoint_is_not_run(data, tmp_path, kind):
+    file, mark = tmp_path / "run.pt", tmp_path / "mark"
+    content = {"identity": Evil(mark)}
+    if kind == "pickle":
+        file.write_bytes(pickle.dumps(content, protocol=2))
+        pickle.loads(file.read_bytes())
+    else:
+        torch.save(content, file, _use_new_zipfile_serialization=kind == "torch")
+        torch.load(file, weights_only=False)
+    mark.unlink()  # so it would have been run
+    with pytest.raises(ValueError, match=r"is damaged or no checkpoint .*\(UnpicklingError\)"):
+        run(data, make_model(), ONE, checkpoint=file)
+    assert not mark.exists()
+
+
+# --------------------------------------------------------------------------------------------------
+# Disks
+# --------------------------------------------------------------------------------------------------
+
+
+def nth(function, n, error):
+    """``function``, which fails at its call number ``n`` after half of its work."""
+    calls = []
+
+    def failing(*args):
+        calls.append(args)
+        if len(calls) == n:
+            if hasattr(args[-1], "write"):
+                args[-1].write(b"half of it")
+            raise error
+        return function(*args)
+
+    return failing
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "error"),
+    [
+        (os, "fsync", FULL),
+        (torch, "save", FULL),
+        (torch, "save", RuntimeError("PytorchStreamWriter failed writing file: No space left")),
+    ],
+)
+def test_a_full_disk_leaves_the_last_checkpoint_whole(
+    data, monkeypatch, tmp_path, module, function, error
+):
+    file = tmp_path / "run.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, function, nth(getattr(module, function), 3, error))
+        with pytest.raises(
+            OSError,
+            match=r"cannot write the checkpoint '.*run.pt' \(.*No space left.*\): the one of the"
+            r" epoch before is whole; make room on the disk",
+        ):
+            run(data, make_model(), checkpoint=file)
+    assert os.listdir(tmp_path) == ["run.pt"]
+    assert epochs_in(file) == 2
+    model, expected = make_model(), make_model()
+    run(data, model, checkpoint=file)
+    run(data, expected)
+    assert same(model, weights(expected))
+
+
+def test_a_write_that_the_system_refuses_leaves_the_last_checkpoint_whole(
+    data, monkeypatch, tmp_path
+):
+    """No fake: the system limits the size of files, and torch's own writer meets it."""
+    resource = pytest.importorskip("resource")
+    file = tmp_path / "run.pt"
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(("step", 3, 1), stop, patch.setattr)
+        run(data, make_model(), checkpoint=file)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"cannot write the checkpoint .*is whole"):
+            run(data, make_model(), checkpoint=file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == ["run.pt"]
+    assert epochs_in(file) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(data, tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    model = make_model()
+    before = weights(model)
+    with pytest.raises(OSError, match=r"cannot write checkpoints to '.*checkpoints' \(.*: choose"):
+        run(data, model, checkpoint=tmp_path / "checkpoints" / "run.pt")
+    assert same(model, before)
+
+
+# --------------------------------------------------------------------------------------------------
+# Watching
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("progress", [None, False])
+def test_nothing_is_printed_where_nobody_watches(data, capfd, progress):
+    run(data, make_model(), progress=progress)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_progress_bar_leaves_no_line(data, capsys):
+    run(data, make_model(), progress=True)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "epoch 6/6" in out and "images" in out and "validation=" in out
+    assert "\n" not in out
+    *_, drawn, last = out.split("\r")
+    assert drawn.strip() == last == ""  # overwritten with blanks, and back to the start
+
+
+def test_a_progress_bar_leaves_no_line_after_an_error_either(data, monkeypatch, capsys):
+    do_at(("step", 2, 3), stop, monkeypatch.setattr)
+    with pytest.raises(Stop):
+        run(data, make_model(), progress=True)
+    out, _ = capsys.readouterr()
+    assert "\n" not in out and "epoch 2/6" in out
+    *_, drawn, last = out.split("\r")
+    assert drawn.strip() == last == ""
+
+
+def test_a_resumed_run_shows_what_was_done(data, monkeypatch, tmp_path, capsys):
+    file = tmp_path / "run.pt"
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(("step", 4, 1), stop, patch.setattr)
+        run(data, make_model(), checkpoint=file)
+    run(data, make_model(), checkpoint=file, progress=True)
+    out, _ = capsys.readouterr()
+    assert "epoch 3/6" not in out and "epoch 4/6:  50%" in out and "120/240" in out
+
+
+def fake_ipython(monkeypatch, shell):
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_notebook_is_watched_when_its_kernel_could_ask(monkeypatch, allowed, terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    fake_ipython(monkeypatch, SimpleNamespace(kernel=SimpleNamespace(_allow_stdin=allowed)))
+    assert somebody_watches() is allowed
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("shell", [None, SimpleNamespace(), "not imported"])
+def test_elsewhere_a_terminal_is_watched(monkeypatch, shell, terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    if shell == "not imported":
+        monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    else:
+        fake_ipython(monkeypatch, shell)
+    assert somebody_watches() is terminal
+
+
+def test_a_bar_is_shown_where_somebody_watches(data, monkeypatch, capsys):
+    monkeypatch.setattr(training, "somebody_watches", lambda: True)
+    run(data, make_model(), ONE)
+    assert "epoch 1/1" in capsys.readouterr().out
+    run(data, make_model(), ONE, progress=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_seconds_are_those_of_the_epochs(data, monkeypatch):
+    clock = iter(range(0, 1000, 5))
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    done = run(data, make_model())
+    assert done.history["seconds"] == [5] * RECIPE.epochs
+    assert done.seconds == 5 * RECIPE.epochs
