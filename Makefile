@@ -8,15 +8,19 @@ INSTALLED = .venv/.installed
 PROFILE =
 DATA =
 DEVICE =
+EPOCHS =
 RESULTS =
 CHECKPOINTS =
-SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" \
+SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" --epochs="$$EPOCHS" \
 	--results="$$RESULTS" --checkpoints="$$CHECKPOINTS"
+# The settings of `make records`, besides.
+SEEDS = 0 1 2
+RECIPE = quick
 CHAPTER =
 URL =
-export PROFILE DATA DEVICE RESULTS CHECKPOINTS CHAPTER URL
+export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER URL
 
-.PHONY: help book test refresh lint address clean python settings
+.PHONY: help book test refresh records lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -25,11 +29,14 @@ help:
 	@echo '                             hours without a GPU; goes on where it stopped'
 	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
 	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
+	@echo '     EPOCHS=12               less time: patience in proportion'
 	@echo '     RESULTS=FOLDER          where records go (full: results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
+	@echo 'make records                 train I, II, III for some seeds, for the tables'
+	@echo '     SEEDS="0 1 2" RECIPE=quick, and DATA, DEVICE, EPOCHS as above'
 	@echo 'make lint                    check the style of the code, notebooks included'
 	@echo 'make address URL=https://github.com/<owner>/<name>'
 	@echo '                             change the address of the repository everywhere'
@@ -45,6 +52,11 @@ test: $(INSTALLED)
 
 refresh: $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
+
+records: python $(INSTALLED)
+	@$(BIN)/python -m tools.records --seeds $(SEEDS) --recipe="$(RECIPE)" \
+		--data="$${DATA:-shapes}" --device="$${DEVICE:-auto}" $(if $(EPOCHS),--epochs="$(EPOCHS)") \
+		$(if $(RESULTS),--results="$(RESULTS)") $(if $(CHECKPOINTS),--checkpoints="$(CHECKPOINTS)")
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check

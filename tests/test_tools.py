@@ -37,6 +37,11 @@ def test_quick_starts_from_nothing_and_full_goes_on(monkeypatch, tmp_path):
     assert full.work != quick.work
 
 
+def test_epochs_are_a_number_or_the_recipe_s_own():
+    assert read_settings(["--epochs=12"]).parameters["EPOCHS"] == 12
+    assert read_settings([]).parameters["EPOCHS"] is None
+
+
 def test_folders_become_absolute(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for part in ("train", "test"):
@@ -52,6 +57,8 @@ def test_folders_become_absolute(monkeypatch, tmp_path):
     ("argument", "message"),
     [
         ("--profile=ful", "PROFILE=ful: expected quick or full; did you mean full?"),
+        ("--epochs=many", "EPOCHS=many: expected a whole number of 1 or more"),
+        ("--epochs=0", "EPOCHS=0: expected a whole number of 1 or more"),
         ("--data=nowhere", r"there is no folder .*nowhere; expected shapes, cifar10 or a folder"),
         ("--data=Cifar-10", "did you mean cifar10?"),
         ("--data=.", r"no images in .*test; expected train/<class>/\* and test/<class>/\*"),

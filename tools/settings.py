@@ -26,6 +26,7 @@ class Settings:
         profile: "quick", minutes on the built-in data set, or "full", the trainings of the book.
         data: "shapes", "cifar10" or a folder of images.
         device: "auto", or one that torch knows.
+        epochs: of the real trainings; ``None``: as many as their recipe has.
         work: what is under way; wiped at the start of the next build.
         results: where the chapters write and read records.
         checkpoints: where trainings go on from.
@@ -34,17 +35,19 @@ class Settings:
     profile: str
     data: str
     device: str
+    epochs: int | None
     work: Path
     results: Path
     checkpoints: Path
 
     @property
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str | int | None]:
         """The chapters' parameters, by the names in their cells tagged ``parameters``."""
         return {
             "PROFILE": self.profile,
             "DATA": self.data,
             "DEVICE": self.device,
+            "EPOCHS": self.epochs,
             "RESULTS": str(self.results),
             "CHECKPOINTS": str(self.checkpoints),
             "DOWNLOADS": str(ROOT / "data"),
@@ -55,11 +58,11 @@ def read_settings(arguments: list[str]) -> Settings:
     """Read the command line. What is empty gets the default of its profile.
 
     Raises:
-        ValueError: the profile is unknown, or the data are neither built in nor a folder with
+        ValueError: the profile is unknown, the epochs are no number, or the data are neither built in nor a folder with
             the right layout.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    for option in ("profile", "data", "device", "results", "checkpoints"):
+    for option in ("profile", "data", "device", "epochs", "results", "checkpoints"):
         parser.add_argument(f"--{option}", default="")
     given = parser.parse_args(arguments)
 
@@ -68,6 +71,8 @@ def read_settings(arguments: list[str]) -> Settings:
         raise ValueError(
             f"PROFILE={profile}: expected {' or '.join(PROFILES)}{_suggest(profile, PROFILES)}"
         )
+    if given.epochs and not (given.epochs.isdecimal() and int(given.epochs)):
+        raise ValueError(f"EPOCHS={given.epochs}: expected a whole number of 1 or more")
     data = check_data(given.data or ("shapes" if profile == "quick" else "cifar10"))
     work = ROOT / "_build" / profile / "work"
     if profile == "quick":  # reproducible: starts from nothing, touches nothing
@@ -79,6 +84,7 @@ def read_settings(arguments: list[str]) -> Settings:
         profile=profile,
         data=data,
         device=given.device or "auto",
+        epochs=int(given.epochs) if given.epochs else None,
         work=work,
         results=_absolute(given.results) if given.results else results,
         checkpoints=_absolute(given.checkpoints) if given.checkpoints else checkpoints,
