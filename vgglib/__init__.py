@@ -27,7 +27,14 @@ from vgglib.evaluation import (
     top_k_accuracy,
     top_k_error,
 )
-from vgglib.experiments import RECIPES, Experiment, make_transforms, package_version, run_experiment
+from vgglib.experiments import (
+    RECIPES,
+    Experiment,
+    deeper,
+    make_transforms,
+    package_version,
+    run_experiment,
+)
 from vgglib.records import published_folder, read_records, write_record
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
 from vgglib.trace import Trace, trace
@@ -61,6 +68,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "confusion_matrix",
+    "deeper",
     "evaluate",
     "initialize",
     "load_data",
