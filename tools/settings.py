@@ -58,8 +58,8 @@ def read_settings(arguments: list[str]) -> Settings:
     """Read the command line. What is empty gets the default of its profile.
 
     Raises:
-        ValueError: the profile is unknown, the epochs are no number, or the data are neither built in nor a folder with
-            the right layout.
+        ValueError: the profile is unknown, the epochs are no number, or the data are neither built
+            in nor a folder with the right layout.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for option in ("profile", "data", "device", "epochs", "results", "checkpoints"):
