@@ -13,7 +13,13 @@ from vgglib import experiments, training
 from vgglib.architecture import vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
-from vgglib.experiments import RECIPES, make_transforms, package_version, run_experiment
+from vgglib.experiments import (
+    RECIPES,
+    deeper,
+    make_transforms,
+    package_version,
+    run_experiment,
+)
 from vgglib.records import FIELDS, read_records
 from vgglib.statistics import channel_statistics
 from vgglib.training import Recipe
@@ -62,6 +68,13 @@ def test_recipes_are_named_as_they_are_asked_for():
         "paper": "paper",
         "quick": "quick",
     }
+
+
+def test_a_deeper_network_gets_fewer_epochs_by_one_rule():
+    """100 instead of 200, as Zhong (2024); patience in proportion."""
+    assert deeper(RECIPES["paper"]) == replace(RECIPES["paper"], epochs=100, patience=5)
+    assert deeper(RECIPES["paper"].shortened(20)) == deeper(RECIPES["paper"])
+    assert deeper(RECIPES["quick"], 3) == RECIPES["quick"].shortened(3)
 
 
 def test_the_transforms_have_the_statistics_of_the_training_images(data):
@@ -385,8 +398,8 @@ def test_a_record_that_cannot_be_written_leaves_the_training_in_its_checkpoint(
     assert run(data, **folders).record == read_records(tmp_path / "results")[0]
 
 
-def test_the_quick_recipe_learns_the_shapes():
-    """A quarter of the width, in seconds; the full width is for the book."""
-    done = run_experiment("I", load_data("shapes"), RECIPES["quick"], precision="float32")
-    assert done.record["validation_top_1"] > 85
-    assert done.record["top_k_accuracy"][0] > 60
+def test_two_epochs_of_the_quick_recipe_learn_something():
+    """All ten take too long for a test; the chapters train by them."""
+    done = run_experiment("I", load_data("shapes"), RECIPES["quick"].shortened(2))
+    assert done.record["validation_top_1"] > 35  # guessing gives 10
+    assert done.record["top_k_accuracy"][0] > 25

@@ -110,7 +110,7 @@ def test_the_color_cloud_has_its_axes_two_deviations_long(shown, images):
     (cloud,) = (c for c in axis.collections if isinstance(c, collections.PathCollection))
     assert len(cloud.get_facecolors()) == 50
     for i, line in enumerate(axis.lines):
-        ends = torch.tensor([x.tolist() for x in line.get_data_3d()]).T
+        ends = torch.tensor([x.tolist() for x in line.get_data_3d()], dtype=torch.float64).T
         assert torch.allclose(ends.mean(dim=0), statistics.mean, atol=1e-6)
         length = (ends[1] - ends[0]).norm().item()
         assert length == pytest.approx(4 * components.eigenvalues[i].sqrt().item(), rel=1e-5)
