@@ -89,8 +89,17 @@ class Trace:
 
     def _repr_html_(self) -> str:
         head, *body = self._cells()
-        rows = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-        rows += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in body]
+        # Words to the left, numbers to the right; "conv3-64" must not break at its hyphen.
+        sides = ["left", "left", *["right"] * (len(head) - 2)]
+
+        def row(kind: str, cells: list[str]) -> str:
+            look = [f"text-align: {side}; white-space: nowrap" for side in sides]
+            marked = zip(look, cells, strict=True)
+            inner = (f'<{kind} style="{style}">{cell}</{kind}>' for style, cell in marked)
+            return f"<tr>{''.join(inner)}</tr>"
+
+        rows = ["<thead>", row("th", head), "</thead>", "<tbody>"]
+        rows += [row("td", line) for line in body] + ["</tbody>"]
         return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
