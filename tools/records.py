@@ -34,7 +34,7 @@ def main() -> None:
             run = vgglib.run_experiment(
                 name,
                 data,
-                recipe if shallow is None else vgglib.deeper(recipe, given.epochs),
+                recipe if shallow is None else vgglib.deeper(recipe),
                 seed=seed,
                 shallow=shallow,
                 results=given.results,

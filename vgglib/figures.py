@@ -211,7 +211,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markdown:
         all(any(c.isdigit() for c in row[i]) and row[i][:1] in "-+0123456789" for row in cells)
         for i in range(len(header))
     ]
-    lines = [list(header), ["---:" if number else ":---" for number in numeric], *cells]
+    lines = [
+        [str(name) for name in header],
+        ["---:" if number else ":---" for number in numeric],
+        *cells,
+    ]
     return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
