@@ -186,7 +186,7 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> None:
 
 
 def bars_with_spread(axis: Axes, values: Mapping[str, Sequence[float]]) -> None:
-    """For each label, the mean of its values as a bar and each value as a point.
+    """For each label, the mean of its values as a bar, and the values as points if there are more.
 
     With more than one value, a line spans one standard deviation each way.
     """
@@ -194,7 +194,9 @@ def bars_with_spread(axis: Axes, values: Mapping[str, Sequence[float]]) -> None:
         numbers = torch.tensor(numbers, dtype=torch.float64)
         spread = numbers.std().item() if len(numbers) > 1 else None
         axis.bar(i, numbers.mean().item(), yerr=spread, color=SKY, capsize=5, width=0.6)
-        axis.plot([i] * len(numbers), numbers.tolist(), "o", color=BLACK, markersize=4)
+        if len(numbers) > 1:
+            axis.plot([i] * len(numbers), numbers.tolist(), "o", color=BLACK, markersize=4)
+    axis.set_axisbelow(True)
     axis.set_xticks(range(len(values)), list(values))
     axis.grid(axis="x", visible=False)
 
