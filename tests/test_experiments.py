@@ -26,8 +26,8 @@ from vgglib.training import Recipe
 from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
 
 RECIPE = Recipe("tiny", epochs=2, batch_size=20, learning_rate=0.05, width=1 / 32)
-RECORD = "shapes-tiny-I-seed0.json"
-CHECKPOINT = "shapes-tiny-I-seed0.pt"
+RECORD = "shapes-tiny-I-2epochs-seed0.json"
+CHECKPOINT = "shapes-tiny-I-2epochs-seed0.pt"
 
 
 @pytest.fixture(autouse=True)
@@ -323,10 +323,10 @@ def test_runs_that_differ_have_checkpoints_of_their_own(data, tmp_path):
     run(data, recipe=replace(recipe, name="an/other"), checkpoints=tmp_path)
     run(data, "II", recipe=recipe, checkpoints=tmp_path)
     assert sorted(os.listdir(tmp_path)) == [
-        "shapes-an_other-I-seed0.pt",
-        "shapes-tiny-I-seed0.pt",
-        "shapes-tiny-I-seed1.pt",
-        "shapes-tiny-II-seed0.pt",
+        "shapes-an_other-I-1epochs-seed0.pt",
+        "shapes-tiny-I-1epochs-seed0.pt",
+        "shapes-tiny-I-1epochs-seed1.pt",
+        "shapes-tiny-II-1epochs-seed0.pt",
     ]
 
 

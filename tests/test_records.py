@@ -21,6 +21,8 @@ def make(**changes):
         "validation_top_1": 81.5,
         "train_images": 4500,
         "train_seconds": 12.5,
+        "width": 0.25,
+        "start": "random weights",
         "device": "CPU (AVX2, 2 threads) [shared]",
         "torch": torch.__version__,
         "vgglib": "0.1",
@@ -31,7 +33,7 @@ def make(**changes):
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
     path = write_record(tmp_path / "results", make())
-    assert path == tmp_path / "results" / "shapes-short-I-seed0.json"
+    assert path == tmp_path / "results" / "shapes-short-I-2epochs-seed0.json"
     assert read_records(tmp_path / "results") == [make()]
 
 
@@ -44,7 +46,7 @@ def test_a_list_of_numbers_stands_in_one_line(tmp_path):
 
 def test_characters_that_no_file_name_can_have_are_replaced(tmp_path):
     path = write_record(tmp_path, make(dataset="my/own data", model="A-LRN"))
-    assert path == tmp_path / "my_own_data-short-A-LRN-seed0.json"
+    assert path == tmp_path / "my_own_data-short-A-LRN-2epochs-seed0.json"
 
 
 def test_the_same_run_again_replaces_its_record(tmp_path):
@@ -82,7 +84,7 @@ def test_a_failure_half_way_leaves_the_old_record(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"cannot write the record .*\(No space left .*checkpoint"):
         write_record(tmp_path, make(train_seconds=2))
     assert read_records(tmp_path) == [make(train_seconds=1)]
-    assert os.listdir(tmp_path) == ["shapes-short-I-seed0.json"]
+    assert os.listdir(tmp_path) == ["shapes-short-I-2epochs-seed0.json"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):

@@ -78,16 +78,15 @@ def read_settings(arguments: list[str]) -> Settings:
     if profile == "quick":  # reproducible: starts from nothing, touches nothing
         results, checkpoints = work / "results", work / "checkpoints"
     else:  # hours of work: goes on where it stopped, even in a new clone
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        results, checkpoints = ROOT / "results", cache / "vgg-book" / Path(data).name
+        results, checkpoints = ROOT / "results", checkpoint_folder(data)
     return Settings(
         profile=profile,
         data=data,
         device=given.device or "auto",
         epochs=int(given.epochs) if given.epochs else None,
         work=work,
-        results=_absolute(given.results) if given.results else results,
-        checkpoints=_absolute(given.checkpoints) if given.checkpoints else checkpoints,
+        results=absolute(given.results) if given.results else results,
+        checkpoints=absolute(given.checkpoints) if given.checkpoints else checkpoints,
     )
 
 
@@ -99,7 +98,7 @@ def check_data(data: str) -> str:
     """
     if data in BUILT_IN:
         return data
-    folder = _absolute(data)
+    folder = absolute(data)
     if not folder.is_dir():
         raise ValueError(
             f"DATA={data}: there is no folder {folder}; expected {', '.join(BUILT_IN)} or a folder"
@@ -111,7 +110,14 @@ def check_data(data: str) -> str:
     return str(folder)
 
 
-def _absolute(folder: str) -> Path:
+def checkpoint_folder(data: str) -> Path:
+    """Where long trainings on these data are kept, outside of any clone."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "vgg-book" / Path(data).name
+
+
+def absolute(folder: str) -> Path:
+    """A folder as it was typed, with ``~`` and relative to where the command was given."""
     return Path(folder).expanduser().resolve()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -17,15 +16,16 @@ from vgglib.data import Data
 from vgglib.devices import choose_device, choose_precision
 from vgglib.evaluation import Evaluation, evaluate
 from vgglib.files import check_writable
-from vgglib.records import write_record
+from vgglib.records import run_name, write_record
 from vgglib.statistics import channel_statistics
 from vgglib.trace import trace
 from vgglib.training import Recipe, Training, train
 from vgglib.transfer import Transfer, transfer_weights
 from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
 
-#: ``"paper"``: Zhong's recipe, which is the paper's at the size of CIFAR-10. ``"quick"``: the same
-#: at a quarter of the width and for the built-in data set, in seconds.
+#: ``"paper"``: the paper's recipe as Zhong (2024) brought it to the size of CIFAR-10.
+#: ``"quick"``: a short version for the built-in data set, at a quarter of the width, with fewer
+#: epochs, smaller batches and a higher learning rate.
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe("paper"),
     "quick": Recipe("quick", epochs=10, batch_size=64, learning_rate=4e-2, patience=2, width=0.25),
@@ -137,8 +137,8 @@ def run_experiment(
     train_transform, test_transform = make_transforms(data, recipe)
     checkpoint = None
     if checkpoints is not None:
-        run = "-".join([data.name, recipe.name, name, f"seed{seed}"])
-        checkpoint = Path(checkpoints) / (re.sub(r"[^\w.-]+", "_", run) + ".pt")
+        run = run_name(data.name, recipe.name, name, recipe.epochs, seed)
+        checkpoint = Path(checkpoints) / f"{run}.pt"
     training = train(
         model,
         data,

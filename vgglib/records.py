@@ -25,6 +25,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "validation_top_1": (int, float),
     "train_images": int,
     "train_seconds": (int, float),
+    "width": (int, float),
+    "start": str,
     "device": str,
     "torch": str,
     "vgglib": str,
@@ -32,16 +34,24 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
+def run_name(dataset: str, recipe: str, model: str, epochs: int, seed: int) -> str:
+    """What tells runs apart, as the beginning of their files' names."""
+    parts = [dataset, recipe, model, f"{epochs}epochs", f"seed{seed}"]
+    return re.sub(r"[^\w.-]+", "_", "-".join(parts))
+
+
 def record_name(record: dict[str, Any]) -> str:
-    """The file name of a record, made of what tells runs apart: data, recipe, model, seed."""
-    parts = [record["dataset"], record["recipe"], record["model"], f"seed{record['seed']}"]
-    return re.sub(r"[^\w.-]+", "_", "-".join(parts)) + ".json"
+    """The file name of a record."""
+    return (
+        run_name(*(record[key] for key in ("dataset", "recipe", "model", "epochs", "seed")))
+        + ".json"
+    )
 
 
 def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
-    """Write ``<folder>/<data>-<recipe>-<model>-seed<seed>.json``, whole or not at all.
+    """Write ``<folder>/<data>-<recipe>-<model>-<n>epochs-seed<seed>.json``, whole or not at all.
 
-    A record of the same data, recipe, model and seed is replaced.
+    A record of the same data, recipe, model, epochs and seed is replaced.
 
     Args:
         folder: made if it does not exist.

@@ -121,7 +121,7 @@ def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def _largest(*parts: Tensor) -> Tensor:
-    """Intersection of shapes; the negated smallest would be their union."""
+    """Intersection of shapes."""
     return torch.stack(parts).amax(dim=0)
 
 

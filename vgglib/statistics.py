@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vgglib.data import read_folder_images
 
-# Images of a batch handled at once: 256 of 32x32 pixels take 6 MB in float64.
+# Handled at once: the pixels of 256 images of 32x32, which take 6 MB in float64.
 _PIXELS_AT_ONCE = 2**18
 
 

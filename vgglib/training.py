@@ -37,7 +37,7 @@ class Recipe:
     """Everything that is decided about a training, besides the network and the data.
 
     The defaults are Zhong's (2024), which are the paper's (section 3.1) but for the batch of 256,
-    the 74 epochs and the crops.
+    the 74 epochs and the crops, and He's first weights in place of N(0, 0.01^2).
 
     Attributes:
         name: as in the records.
