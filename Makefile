@@ -25,8 +25,8 @@ export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER URL
 
 help:
 	@echo 'make book                    execute the chapters and build the website'
-	@echo 'make book PROFILE=full       the same with the trainings of the book, on CIFAR-10:'
-	@echo '                             hours without a GPU; goes on where it stopped'
+	@echo 'make book PROFILE=full       the same with the full-size trainings, on CIFAR-10:'
+	@echo '                             days without a GPU; goes on where it stopped'
 	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
 	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
 	@echo '     EPOCHS=12               less time: patience in proportion'

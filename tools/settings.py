@@ -23,7 +23,7 @@ class Settings:
     """What `make book` was asked for. All folders are absolute.
 
     Attributes:
-        profile: "quick", minutes on the built-in data set, or "full", the trainings of the book.
+        profile: "quick", minutes on the built-in data set, or "full", the full-size trainings.
         data: "shapes", "cifar10" or a folder of images.
         device: "auto", or one that torch knows.
         epochs: of the real trainings; ``None``: as many as their recipe has.
