@@ -69,8 +69,11 @@ def clean_environment() -> Iterator[Path]:
         empty.mkdir()
         profile = Path(folder, "ipython", "profile_default")
         profile.mkdir(parents=True)
-        # A kernel warns about its connection, which is to this process on this machine.
-        profile.joinpath("ipython_kernel_config.py").write_text('c.IPKernelApp.log_level = "ERROR"')
+        # A kernel warns about its connection, which is to this process on this machine, and reports
+        # as an error that it was interrupted when it is shut down.
+        profile.joinpath("ipython_kernel_config.py").write_text(
+            'c.IPKernelApp.log_level = "CRITICAL"'
+        )
         os.environ.pop("MPLBACKEND", None)
         os.environ.update(IPYTHONDIR=str(profile.parent), JUPYTER_PREFER_ENV_PATH="1")
         try:

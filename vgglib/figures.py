@@ -160,8 +160,8 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
     axes[2].set(title="learning rate", yscale="log")
     for axis in axes:
         axis.set_xlabel("epoch")
-    if len(histories) > 1:
-        axes[1].legend()
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    axes[1].legend()
     plt.show()
 
 
