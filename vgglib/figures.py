@@ -208,7 +208,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markdown:
         header: of each column.
         rows: cells; columns whose cells all look like numbers are set to the right.
     """
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[str(cell).replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows]
     numeric = [
         all(any(c.isdigit() for c in row[i]) and row[i][:1] in "-+0123456789" for row in cells)
         for i in range(len(header))
