@@ -17,6 +17,15 @@ def fixed_randomness():
 
 
 @pytest.fixture
+def one_thread():
+    """Very small networks are slower on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def save_image():
     """Write a picture of random pixels, or of the given ones, and give its path."""
     rng = np.random.default_rng(0)

@@ -39,13 +39,7 @@ BFLOAT16 = pytest.param(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks as small as these are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
