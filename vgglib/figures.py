@@ -49,6 +49,11 @@ def use_style() -> None:
     )
 
 
+def _unit_scale(pixels: Tensor) -> Tensor:
+    """float32 on the [0, 1] scale: bytes are divided by 255, floats are on it already."""
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+
+
 def show_images(
     images: Tensor,
     titles: Sequence[str] | None = None,
@@ -68,7 +73,7 @@ def show_images(
         width: of the figure, in inches.
         row_labels: written left of each row.
     """
-    pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    pixels = _unit_scale(images)
     if offset is not None:
         pixels = pixels + torch.as_tensor(offset, dtype=torch.float32)[:, None, None]
     pixels = pixels.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
@@ -99,7 +104,7 @@ def plot_channel_histograms(images: Mapping[str, Tensor], bins: int = 64) -> Non
     """
     _, axes = plt.subplots(1, len(images), figsize=(7.5, 2.8), squeeze=False, sharey=True)
     for axis, (title, pixels) in zip(axes[0], images.items(), strict=True):
-        pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+        pixels = _unit_scale(pixels)
         low, high = pixels.min().item(), pixels.max().item()
         for channel, (name, color) in enumerate(CHANNEL_COLORS.items()):
             values = pixels.movedim(-3, 0)[channel].flatten().cpu()
@@ -124,7 +129,7 @@ def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int 
     """
     pixels = images.movedim(1, -1).reshape(-1, 3)
     chosen = torch.randint(len(pixels), (points,), generator=torch.Generator().manual_seed(0))
-    rgb = pixels[chosen].float() / 255
+    rgb = _unit_scale(pixels[chosen])
     figure = plt.figure(figsize=(6, 5.2))
     axis = figure.add_subplot(projection="3d")
     axis.scatter(*rgb.T.numpy(), c=rgb.numpy(), s=6, depthshade=False, linewidths=0)

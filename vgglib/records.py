@@ -42,10 +42,8 @@ def run_name(dataset: str, recipe: str, model: str, epochs: int, seed: int) -> s
 
 def record_name(record: dict[str, Any]) -> str:
     """The file name of a record."""
-    return (
-        run_name(*(record[key] for key in ("dataset", "recipe", "model", "epochs", "seed")))
-        + ".json"
-    )
+    parts = (record[key] for key in ("dataset", "recipe", "model", "epochs", "seed"))
+    return f"{run_name(*parts)}.json"
 
 
 def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
