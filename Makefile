@@ -13,14 +13,14 @@ RESULTS =
 CHECKPOINTS =
 SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" --epochs="$$EPOCHS" \
 	--results="$$RESULTS" --checkpoints="$$CHECKPOINTS"
-# The settings of `make records`, besides.
-SEEDS = 0 1 2
+# The settings of `make records` and `make accuracy`, besides.
+SEEDS =
 RECIPE = quick
 CHAPTER =
 URL =
-export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER URL
+export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER SEEDS URL
 
-.PHONY: help book test refresh records lint address clean python settings
+.PHONY: help book test refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -35,8 +35,13 @@ help:
 	@echo 'make test                    test the package, compare the chapters with their outputs'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
+	@echo 'make accuracy DATA=FOLDER    train for real, chapter by chapter, and renew the tables:'
+	@echo '                             goes on where it stopped; DEVICE, EPOCHS, RESULTS and'
+	@echo '                             CHECKPOINTS as above, SEEDS="0" if not given'
+	@echo 'make benchmark               how fast the training is, beside the usual way'
 	@echo 'make records                 train I, II, III for some seeds, for the tables'
-	@echo '     SEEDS="0 1 2" RECIPE=quick, and DATA, DEVICE, EPOCHS as above'
+	@echo '     SEEDS="0 1 2" RECIPE=quick (paper, modern, fast, ablation), and DATA, DEVICE,'
+	@echo '     EPOCHS as above'
 	@echo 'make lint                    check the style of the code, notebooks included'
 	@echo 'make address URL=https://github.com/<owner>/<name>'
 	@echo '                             change the address of the repository everywhere'
@@ -53,8 +58,14 @@ test: $(INSTALLED)
 refresh: $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
 
+accuracy: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.accuracy --profile=full --seeds="$${SEEDS:-0}" $(SETTINGS)
+
+benchmark: $(INSTALLED)
+	@$(BIN)/python benchmarks/speed.py --device="$${DEVICE:-auto}"
+
 records: python $(INSTALLED)
-	@$(BIN)/python -m tools.records --seeds $(SEEDS) --recipe="$(RECIPE)" \
+	@$(BIN)/python -m tools.records --seeds $(or $(SEEDS),0 1 2) --recipe="$(RECIPE)" \
 		--data="$${DATA:-shapes}" --device="$${DEVICE:-auto}" $(if $(EPOCHS),--epochs="$(EPOCHS)") \
 		$(if $(RESULTS),--results="$(RESULTS)") $(if $(CHECKPOINTS),--checkpoints="$(CHECKPOINTS)")
 

@@ -12,7 +12,7 @@ from tools.settings import ROOT
 
 # Repositories of others that the book refers to.
 CITED = {"jianzhongdev/vggpytorch", "kellerjordan/cifar10-airbench", "pytorch/vision"}
-CITED_SITES = {"jianzhongdev.github.io"}
+CITED_SITES = {"jianzhongdev.github.io", "kellerjordan.github.io"}
 
 # Written so that this file itself mentions no address.
 REPOSITORY = re.compile(r"(?:github\.com[/:]|\.com/github/)([\w-]+)/([\w-]+(?:\.[\w-]+)*)", re.I)

@@ -1,6 +1,7 @@
 """The layers, the refusals, the papers' configurations, and agreement with torchvision."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -115,7 +116,16 @@ def test_weight_layers_are_counted_as_in_table_1(name, layers):
 
 
 def test_every_configuration_has_a_plan():
-    assert list(PLANS) == list(CONFIGURATIONS)
+    """But the book's own network, which has batch normalization and no biases."""
+    assert [*PLANS, "slim"] == list(CONFIGURATIONS)
+
+
+def test_the_slim_network_is_as_planned():
+    """Weights of 3x3 filters without biases; two for each normalized channel; the logits."""
+    channels = [3, 32, 64, 64, 128, 256, 256, 512, 512]
+    filters = sum(9 * a * b for a, b in pairwise(channels))
+    with torch.device("meta"):
+        assert count(vgg("slim")) == filters + 2 * sum(channels[2:]) + 10 * 512 + 10
 
 
 def test_only_a_lrn_normalizes_and_only_after_its_first_convolution():

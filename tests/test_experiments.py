@@ -3,27 +3,36 @@
 import json
 import os
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
 
 from vgglib import experiments, training
-from vgglib.architecture import vgg
+from vgglib.architecture import CONFIGURATIONS, vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
 from vgglib.experiments import (
+    MODELS,
     RECIPES,
     deeper,
+    make_network,
     make_transforms,
     package_version,
     run_experiment,
+    training_pflop,
 )
 from vgglib.records import FIELDS, read_records
 from vgglib.statistics import channel_statistics
+from vgglib.trace import trace
 from vgglib.training import Recipe
-from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
+from vgglib.transforms import (
+    PCAColorShift,
+    RandomHorizontalFlip,
+    RandomTranslation,
+    SubtractMean,
+)
 
 RECIPE = Recipe("tiny", epochs=2, batch_size=20, learning_rate=0.05, width=1 / 32)
 RECORD = "shapes-tiny-I-2epochs-seed0.json"
@@ -54,19 +63,24 @@ def test_the_recipe_of_the_paper_has_its_numbers():
     assert (paper.momentum, paper.weight_decay, paper.dropout) == (0.9, 5e-4, 0.5)
     assert (paper.learning_rate, paper.factor, paper.flip) == (1e-2, 0.1, 0.5)
     assert (paper.color_std, paper.color_scale) == (0.1, "eigenvalue")
-    assert (paper.batch_size, paper.epochs, paper.width) == (128, 200, 1.0)
+    assert (paper.batch_size, paper.schedule, paper.width) == (128, "plateau", 1.0)
+    later = {
+        "nesterov": False, "label_smoothing": 0.0, "translation": 0, "batch_norm": False,
+        "averaging": 0.0, "muon": 0.0, "whitening": False,
+    }  # fmt: skip
+    assert {name: getattr(paper, name) for name in later} == later
+    assert Recipe("paper").epochs == 200 and paper.shortened(200).patience == 10
 
 
 def test_recipes_are_named_as_they_are_asked_for():
-    assert {name: recipe.name for name, recipe in RECIPES.items()} == {
-        "paper": "paper",
-        "quick": "quick",
-    }
+    assert all(recipe.name == name for name, recipe in RECIPES.items())
+    assert list(RECIPES) == list(MODELS) == ["paper", "modern", "fast", "quick"]
+    assert all(name in CONFIGURATIONS for names in MODELS.values() for name in names)
 
 
 def test_a_deeper_network_gets_half_of_the_epochs():
     """100 instead of 200, with the same patience, as Zhong (2024)."""
-    assert deeper(RECIPES["paper"]) == replace(RECIPES["paper"], epochs=100)
+    assert deeper(Recipe("paper")) == replace(Recipe("paper"), epochs=100)
     assert deeper(replace(RECIPE, epochs=1)).epochs == 1
 
 
@@ -241,6 +255,7 @@ def test_the_network_is_made_for_the_data_and_the_recipe(data, monkeypatch):
         "name": "I",
         "num_classes": 10,
         "image_size": 8,
+        "batch_norm": False,
         "dropout": 0.25,
         "width": 1 / 32,
         "initialization": "paper",
@@ -288,7 +303,7 @@ def test_results_are_written_last_and_the_test_split_is_read_once(data, monkeypa
     note(training, "train_epoch", lambda *args: "epoch")
     note(training, "evaluate", evaluated)
     note(experiments, "evaluate", evaluated)
-    note(training, "_save_checkpoint", lambda *args: "checkpoint")
+    note(training, "save_checkpoint", lambda *args: "checkpoint")
     note(experiments, "write_record", lambda *args: "record")
     run(data, results=tmp_path / "results", checkpoints=tmp_path / "checkpoints")
     epoch = ["epoch", "evaluated on validation", "checkpoint"]
@@ -396,3 +411,83 @@ def test_two_epochs_of_the_quick_recipe_learn_something():
     done = run_experiment("I", load_data("shapes"), RECIPES["quick"].shortened(2))
     assert done.record["validation_top_1"] > 35  # guessing gives 10
     assert done.record["top_k_accuracy"][0] > 25
+
+
+# --------------------------------------------------------------------------------------------------
+# What came after the paper
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_translation_is_part_of_the_augmentation_alone(data):
+    train_transform, test_transform = make_transforms(data, replace(RECIPE, translation=2))
+    kinds = [type(t) for t in train_transform.transforms]
+    assert kinds == [RandomHorizontalFlip, RandomTranslation, SubtractMean, PCAColorShift]
+    assert [type(t) for t in test_transform.transforms] == [SubtractMean]
+
+
+def test_a_recipe_with_batch_norm_normalizes_and_does_not_grow(data):
+    recipe = replace(RECIPE, batch_norm=True)
+    norms = [m for m in make_network("I", data, recipe).modules() if "Norm" in type(m).__name__]
+    assert len(norms) == 3
+    assert RECIPE.grows and not recipe.grows
+
+
+@pytest.fixture(scope="module")
+def larger():
+    """Images of 32x32 pixels, which the five pools of the slim network need."""
+    return load_data("shapes", image_size=32, train_images=60, validation=1 / 3, test_images=30)
+
+
+def test_whitened_outputs_are_uncorrelated_and_the_filters_stay(larger):
+    data = larger
+    recipe = replace(RECIPE, whitening=True, width=1, epochs=1)
+    network = make_network("slim", data, recipe)
+    conv = network.features.stack1.conv1
+    first = conv.weight.clone()
+    mean = channel_statistics(data.train.images).mean.float()
+    centered = data.train.images.float() / 255 - mean[:, None, None]
+    output = torch.nn.functional.conv2d(centered, first)[:, :16].transpose(0, 1).flatten(1)
+    covariance = output @ output.T / output.shape[1]
+    assert torch.allclose(covariance, covariance.diag().diag(), atol=1e-3)
+    assert covariance.diag().max() <= 1.001
+    assert torch.equal(first[:16], -first[16:])
+    trained = run(data, "slim", replace(recipe, name="white")).model
+    assert torch.equal(trained.features.stack1.conv1.weight, first)
+
+
+def test_the_operations_of_a_training_are_six_for_each_multiply_add(data):
+    """Two forward, and four on the way back; by hand for 2 epochs of 40 images."""
+    record = run(data).record
+    assert record["images_seen"] == 80
+    expected = 6 * trace("I", width=1 / 32, image_size=8).multiply_adds * 80
+    assert record["training_pflop"] * 1e15 == pytest.approx(expected)
+    assert training_pflop(10**6, 10**9) == pytest.approx(6.0)
+
+
+def test_the_record_holds_all_settings(data):
+    assert run(data).record["settings"] == {f.name: getattr(RECIPE, f.name) for f in fields(RECIPE)}
+
+
+@pytest.mark.parametrize("name", ["modern", "fast"])
+def test_the_later_recipes_learn_and_resume_bit_for_bit(larger, tmp_path, monkeypatch, name):
+    """Their momentum, schedule and average of weights are in the checkpoint too."""
+    data = larger
+    recipe = replace(RECIPES[name], epochs=3, batch_size=10, width=1 / 16)
+    model = MODELS[name][0]
+    whole = run(data, model, recipe)
+    losses = whole.training.history["train_loss"]
+    assert losses[-1] < losses[0]
+
+    save = training.save_checkpoint
+
+    def save_then_stop(*args):
+        save(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_checkpoint", save_then_stop)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run(data, model, recipe, checkpoints=tmp_path)
+    again = run(data, model, recipe, checkpoints=tmp_path)
+    theirs = again.model.state_dict()
+    assert all(torch.equal(w, theirs[key]) for key, w in whole.model.state_dict().items())

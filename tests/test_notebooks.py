@@ -28,6 +28,7 @@ PARAMETERS = {
     "RESULTS": ("results",),
     "CHECKPOINTS": ("checkpoints",),
     "DOWNLOADS": ("data",),
+    "SEED": (0,),
     "EPOCHS": (None,),  # for runs by hand: as many as the recipe says, if not given
 }
 

@@ -20,6 +20,8 @@ def make(**changes):
         "top_k_accuracy": [80.0, 90, 95.5, 97.0, 99.0],
         "validation_top_1": 81.5,
         "train_images": 4500,
+        "images_seen": 900,
+        "training_pflop": 0.001,
         "train_seconds": 12.5,
         "width": 0.25,
         "start": "random weights",

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import build, refresh
+from tools import accuracy, build, refresh
 from tools.chapters import KERNEL, ChapterError, execute, normalize, read, to_bytes
 from tools.settings import ROOT, read_settings
 
@@ -240,3 +240,50 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     assert {f"vgglib/{path.name}" for path in (ROOT / "vgglib").glob("*.py")} <= names
     assert {f"vgglib/published/{p.name}" for p in (source / "results").glob("*.json")} <= names
     assert not any(name.startswith(("tests", "tools", "chapters")) for name in names)
+
+
+# --------------------------------------------------------------------------------------------------
+# The accuracy tables
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seeds", ["", "one", "0 -1", "0,1"])
+def test_seeds_that_are_none_are_refused(seeds):
+    with pytest.raises(ValueError, match="expected whole numbers"):
+        accuracy.read_seeds(seeds)
+
+
+def test_the_tables_are_made_by_the_chapters_in_order_for_each_seed(monkeypatch, tmp_path):
+    executed, refreshed = [], []
+
+    def execute(path, parameters):
+        executed.append((path.stem, parameters.get("SEED"), parameters.get("RESULTS")))
+        return new_notebook(metadata={"kernelspec": KERNEL})
+
+    monkeypatch.setattr(accuracy, "execute", execute)
+    monkeypatch.setattr(accuracy, "refresh", lambda path: refreshed.append(path.stem))
+    folders = [f"--results={tmp_path / 'r'}", f"--checkpoints={tmp_path / 'c'}"]
+    settings = read_settings(["--profile=full", "--data=shapes", *folders])
+    accuracy.measure(settings, [0, 3])
+    own = str(tmp_path / "r")
+    assert executed == [
+        *[(name, seed, own) for seed in (0, 3) for name in accuracy.TRAIN],
+        *[(name, None, own) for name in accuracy.TABLES],
+    ]
+    assert refreshed == []  # records of one's own leave the book's chapters as they are
+
+    executed.clear()
+    monkeypatch.setattr(accuracy, "check_writable", lambda *_: None)
+    accuracy.measure(read_settings(["--profile=full", "--data=shapes"]), [0])
+    assert refreshed == list(accuracy.TABLES)
+
+
+def test_every_chapter_that_trains_for_the_tables_takes_the_settings():
+    for name in accuracy.TRAIN:
+        source = "\n".join(
+            cell.source
+            for cell in read(ROOT / "chapters" / f"{name}.ipynb").cells
+            if "parameters" in cell.metadata.get("tags", [])
+        )
+        for parameter in ("DATA", "PROFILE", "EPOCHS", "SEED", "DEVICE", "RESULTS", "CHECKPOINTS"):
+            assert f"{parameter} = " in source, (name, parameter)

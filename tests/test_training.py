@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from vgglib import training
+from vgglib import checkpoints, training
 from vgglib.architecture import vgg
 from vgglib.data import Data, Split, load_data
 from vgglib.devices import choose_precision
@@ -655,9 +655,9 @@ def test_a_checkpoint_holds_the_random_state_of_the_gpu_that_computes(monkeypatc
     monkeypatch.setattr(torch, "get_device_module", lambda device: fake, raising=False)
     file, device = tmp_path / "run.pt", torch.device("cuda:1")
     done = training.Training({"seconds": [1.0]}, ["a GPU"])
-    training._save_checkpoint(file, {"seed": 0}, {}, device, done)
+    checkpoints.save_checkpoint(file, {"seed": 0}, {}, device, done)
     states.update({"cuda:0": torch.tensor([8]), "cuda:1": torch.tensor([9])})
-    assert training._load_checkpoint(file, {"seed": 0}, {}, device) == done
+    assert checkpoints.load_checkpoint(file, {"seed": 0}, {}, device) == asdict(done)
     assert {name: state.item() for name, state in states.items()} == {"cuda:0": 8, "cuda:1": 1}
 
 

@@ -7,7 +7,12 @@ from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
+from vgglib.transforms import (
+    PCAColorShift,
+    RandomHorizontalFlip,
+    RandomTranslation,
+    SubtractMean,
+)
 
 MEAN = (0.5, 0.25, 0.125)
 EIGENVALUES = torch.tensor([0.2, 0.05, 0.01], dtype=torch.float64)
@@ -21,7 +26,7 @@ def color_shift(**options):
 
 
 def transforms():
-    return [SubtractMean(MEAN), RandomHorizontalFlip(p=1), color_shift()]
+    return [SubtractMean(MEAN), RandomHorizontalFlip(p=1), color_shift(), RandomTranslation(2)]
 
 
 def names(transform):
@@ -311,3 +316,44 @@ def test_impossible_components_are_refused(options, message):
     components = {"eigenvalues": EIGENVALUES, "eigenvectors": EIGENVECTORS}
     with pytest.raises(ValueError, match=message):
         PCAColorShift(**components | options)
+
+
+# --------------------------------------------------------------------------------------------------
+# Translation
+# --------------------------------------------------------------------------------------------------
+
+
+def test_a_translation_is_a_crop_of_the_mirrored_padding():
+    """Each of the 25 shifts of up to two pixels, against torch's own padding."""
+    images = torch.randint(256, (25, 3, 6, 5), dtype=torch.uint8)
+    padded = torch.nn.functional.pad(images.float(), (2, 2, 2, 2), mode="reflect").byte()
+    corner = torch.cartesian_prod(torch.arange(5), torch.arange(5))
+    moved = RandomTranslation(2).transform(images, {"corner": corner})
+    for image, (row, column), crop in zip(padded, corner.tolist(), moved, strict=True):
+        assert torch.equal(crop, image[:, row : row + 6, column : column + 5])
+
+
+def test_each_image_has_its_own_translation_and_all_shifts_come():
+    torch.manual_seed(0)
+    images = torch.zeros(1000, 3, 7, 7)
+    images[:, :, 3, 3] = 1
+    places = RandomTranslation(1)(images)[:, 0].flatten(1).argmax(dim=1)
+    counts = places.bincount(minlength=49).reshape(7, 7)[2:5, 2:5]
+    assert counts.sum() == 1000
+    assert counts.min() > 1000 / 9 / 2
+
+
+def test_a_translation_of_nothing_changes_nothing():
+    images = torch.rand(4, 3, 5, 5)
+    assert torch.equal(RandomTranslation(0)(images), images)
+
+
+@pytest.mark.parametrize("pixels", [-1, 1.5, True, "2"])
+def test_impossible_translations_are_refused(pixels):
+    with pytest.raises(ValueError, match="pixels must be an int of 0 or more"):
+        RandomTranslation(pixels)
+
+
+def test_a_translation_beyond_the_image_is_refused():
+    with pytest.raises(ValueError, match="5x4 pixels cannot be moved by 4"):
+        RandomTranslation(4)(torch.rand(3, 5, 4))

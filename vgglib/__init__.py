@@ -1,8 +1,9 @@
 """vgglib: VGG in PyTorch, as the VGG book builds it chapter by chapter.
 
 The modules in the order of the chapters: ``architecture`` and ``trace``; ``data``, ``shapes``,
-``statistics`` and ``transforms``; ``evaluation``, ``devices`` and ``training``; ``transfer``;
-``experiments`` and ``records``. ``figures`` draws for the notebooks and is imported by them alone.
+``statistics`` and ``transforms``; ``evaluation``, ``devices``, ``optimization``, ``training`` and
+``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``distributed``. The command
+``python -m vgglib`` trains. ``figures`` draws for the notebooks and is imported by them alone.
 """
 
 from vgglib.architecture import (
@@ -28,22 +29,33 @@ from vgglib.evaluation import (
     top_k_error,
 )
 from vgglib.experiments import (
+    ABLATION,
+    MODELS,
     RECIPES,
     Experiment,
     deeper,
+    make_network,
     make_transforms,
     package_version,
     run_experiment,
+    training_pflop,
 )
 from vgglib.records import published_folder, read_records, write_record
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
 from vgglib.trace import Trace, trace
 from vgglib.training import Recipe, Training, train, train_epoch
 from vgglib.transfer import Transfer, match_layers, transfer_weights
-from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
+from vgglib.transforms import (
+    PCAColorShift,
+    RandomHorizontalFlip,
+    RandomTranslation,
+    SubtractMean,
+)
 
 __all__ = [
+    "ABLATION",
     "CONFIGURATIONS",
+    "MODELS",
     "PCA",
     "RECIPES",
     "VGG",
@@ -55,6 +67,7 @@ __all__ = [
     "LinearDescriptor",
     "PCAColorShift",
     "RandomHorizontalFlip",
+    "RandomTranslation",
     "Recipe",
     "Split",
     "StackedConv2d",
@@ -73,6 +86,7 @@ __all__ = [
     "initialize",
     "load_data",
     "load_torchvision",
+    "make_network",
     "make_transforms",
     "match_layers",
     "package_version",
@@ -87,6 +101,7 @@ __all__ = [
     "trace",
     "train",
     "train_epoch",
+    "training_pflop",
     "transfer_weights",
     "vgg",
     "write_record",

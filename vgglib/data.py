@@ -65,6 +65,9 @@ class Split:
         return len(self.labels)
 
     def __getitem__(self, index) -> tuple[Tensor, Tensor]:
+        if isinstance(index, Tensor) and index.dtype == torch.int64 and index.dim() == 1:
+            # The same, but twice as fast as indexing on the CPU.
+            return self.images.index_select(0, index), self.labels.index_select(0, index)
         return self.images[index], self.labels[index]
 
     def take(self, index: Tensor) -> Split:

@@ -3,32 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torchvision.transforms import v2
 
+from vgglib import distributed
 from vgglib.architecture import VGG, vgg
 from vgglib.data import Data
 from vgglib.devices import choose_device, choose_precision
 from vgglib.evaluation import Evaluation, evaluate
 from vgglib.files import check_writable
 from vgglib.records import run_name, write_record
-from vgglib.statistics import channel_statistics
+from vgglib.statistics import channel_statistics, whitening_filters
 from vgglib.trace import trace
 from vgglib.training import Recipe, Training, train
 from vgglib.transfer import Transfer, transfer_weights
-from vgglib.transforms import PCAColorShift, RandomHorizontalFlip, SubtractMean
+from vgglib.transforms import (
+    PCAColorShift,
+    RandomHorizontalFlip,
+    RandomTranslation,
+    SubtractMean,
+)
 
 #: ``"paper"``: the paper's recipe as Zhong (2024) brought it to the size of CIFAR-10.
 #: ``"quick"``: a short version for the built-in data set, at a quarter of the width, with fewer
 #: epochs, smaller batches and a higher learning rate.
 RECIPES: dict[str, Recipe] = {
-    "paper": Recipe("paper"),
+    "paper": Recipe("paper", epochs=20, patience=1, threshold=3e-3),
+    "modern": Recipe(
+        "modern",
+        epochs=10,
+        learning_rate=5e-2,
+        dropout=0.0,
+        schedule="one_cycle",
+        warmup=0.2,
+        nesterov=True,
+        label_smoothing=0.1,
+        translation=2,
+        batch_norm=True,
+        averaging=0.99,
+    ),
+    "fast": Recipe(
+        "fast",
+        epochs=8,
+        batch_size=1000,
+        learning_rate=5e-2,
+        momentum=0.6,
+        dropout=0.0,
+        color_std=0.0,
+        schedule="one_cycle",
+        warmup=0.0,
+        label_smoothing=0.2,
+        translation=2,
+        averaging=0.9,
+        muon=0.24,
+        whitening=True,
+    ),
     "quick": Recipe("quick", epochs=10, batch_size=64, learning_rate=4e-2, patience=2, width=0.25),
+}
+
+
+def _ablation() -> dict[str, Recipe]:
+    """From ``paper`` to ``modern``, one change after the other, at a quarter of the width."""
+    paper, modern = RECIPES["paper"], RECIPES["modern"]
+    recipe = replace(paper, epochs=8, width=0.25)
+    recipes = {"paper": recipe}
+    for change, settings in {
+        "one cycle": ("schedule", "warmup", "learning_rate", "nesterov"),
+        "batch norm": ("batch_norm",),
+        "no dropout": ("dropout",),
+        "label smoothing": ("label_smoothing",),
+        "translation": ("translation",),
+        "averaging": ("averaging",),
+    }.items():
+        recipe = replace(recipe, **{name: getattr(modern, name) for name in settings})
+        recipes[f"+ {change}"] = recipe
+    return {
+        change: replace(recipe, name=f"ablation {number} {change}")
+        for number, (change, recipe) in enumerate(recipes.items())
+    }
+
+
+#: What each change from ``paper`` to ``modern`` gives: each recipe has one change more.
+ABLATION: dict[str, Recipe] = _ablation()
+
+#: The networks that each recipe trains, in this order.
+MODELS: dict[str, tuple[str, ...]] = {
+    "paper": ("I", "II", "III"),
+    "modern": ("I", "II", "III"),
+    "fast": ("slim",),
+    "quick": ("I", "II", "III"),
 }
 
 
@@ -70,7 +139,10 @@ def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transf
     statistics = channel_statistics(data.train.images)
     components = statistics.pca()
     subtract = SubtractMean(statistics.mean)
-    steps = [RandomHorizontalFlip(recipe.flip), subtract]
+    steps: list[v2.Transform] = [RandomHorizontalFlip(recipe.flip)]
+    if recipe.translation:
+        steps.append(RandomTranslation(recipe.translation))
+    steps.append(subtract)
     if recipe.color_std:
         shift = PCAColorShift(
             components.eigenvalues,
@@ -120,19 +192,10 @@ def run_experiment(
     """
     device = choose_device(device)
     precision = choose_precision(device, precision)
-    if results is not None:
+    first = distributed.rank() == 0
+    if results is not None and first:
         check_writable(results, "records")
-    with torch.random.fork_rng([]):
-        # Drawn on the CPU, so that every device starts from the same weights.
-        torch.default_generator.manual_seed(seed)
-        model = vgg(
-            name,
-            num_classes=data.num_classes,
-            image_size=data.image_size,
-            dropout=recipe.dropout,
-            width=recipe.width,
-            initialization=recipe.initialization,
-        )
+    model = make_network(name, data, recipe, seed)
     transfer = None if shallow is None else transfer_weights(shallow, model, rule)
     train_transform, test_transform = make_transforms(data, recipe)
     checkpoint = None
@@ -151,7 +214,11 @@ def run_experiment(
         checkpoint=checkpoint,
         progress=progress,
     )
-    test = evaluate(model, data.test, test_transform, precision=precision)
+    test = distributed.from_first(
+        lambda: evaluate(model, data.test, test_transform, precision=precision)
+    )
+    multiply_adds = trace(model).multiply_adds
+    images_seen = recipe.epochs * len(data.train)
     record = {
         "model": name,
         "width": recipe.width,
@@ -170,16 +237,64 @@ def run_experiment(
         "train_images": len(data.train),
         "validation_images": len(data.validation),
         "test_images": len(data.test),
-        "multiply_adds": trace(model).multiply_adds,
+        "images_seen": images_seen,
+        "multiply_adds": multiply_adds,
+        "training_pflop": training_pflop(multiply_adds, images_seen),
         "train_seconds": round(training.seconds, 1),
         "device": "; then ".join(training.devices),
         "torch": torch.__version__,
         "vgglib": package_version(),
+        "settings": asdict(recipe),
         "history": _rounded(training.history),
     }
-    if results is not None:
+    if results is not None and first:
         write_record(results, record)
     return Experiment(model, training, test, record, transfer, test_transform)
+
+
+def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
+    """The network of a recipe with its first weights, which are the same on every device.
+
+    Args:
+        name: configuration, see :func:`~vgglib.architecture.vgg`.
+        data: whose classes and image size it is made for.
+        recipe: dropout, batch normalization, width, initialization and whitening.
+        seed: of the first weights; torch's global random state is as before afterwards.
+    """
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        model = vgg(
+            name,
+            num_classes=data.num_classes,
+            image_size=data.image_size,
+            batch_norm=recipe.batch_norm,
+            dropout=recipe.dropout,
+            width=recipe.width,
+            initialization=recipe.initialization,
+        )
+    if recipe.whitening:
+        conv = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+        mean = channel_statistics(data.train.images).mean
+        filters = whitening_filters(data.train.images, mean, conv.out_channels, conv.kernel_size[0])
+        with torch.no_grad():
+            conv.weight.copy_(filters)
+        conv.weight.requires_grad_(False)
+    return model
+
+
+def training_pflop(multiply_adds: int, images_seen: int) -> float:
+    """Floating-point operations of a training in units of 10^15.
+
+    A multiply-add is two operations. The way back costs twice the way forward: one product for the
+    gradient of the weights, one for that of the layer's input. So each image that is seen costs six
+    times the multiply-adds of the network. Activations, pools, normalizations, the optimizer and
+    the evaluations are not counted, as is usual.
+
+    Args:
+        multiply_adds: of one image on the way forward, see :func:`~vgglib.trace.trace`.
+        images_seen: over all epochs.
+    """
+    return 6 * multiply_adds * images_seen / 1e15
 
 
 def package_version() -> str:

@@ -24,6 +24,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "top_k_accuracy": list,
     "validation_top_1": (int, float),
     "train_images": int,
+    "images_seen": int,
+    "training_pflop": (int, float),
     "train_seconds": (int, float),
     "width": (int, float),
     "start": str,

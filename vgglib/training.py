@@ -7,29 +7,39 @@ ten when the accuracy on the validation split stops rising.
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import tqdm
 
+from vgglib import distributed
+from vgglib.checkpoints import identify, load_checkpoint, save_checkpoint
 from vgglib.data import Data, Split
-from vgglib.devices import autocast, choose_device, choose_precision, device_name
-from vgglib.evaluation import evaluate, predict
-from vgglib.files import atomic_write, check_writable
+from vgglib.devices import (
+    autocast,
+    choose_device,
+    choose_precision,
+    device_name,
+    keep_freed_memory,
+)
+from vgglib.evaluation import Evaluation, evaluate, predict
+from vgglib.files import check_writable
+from vgglib.optimization import SCHEDULES, make_optimizer, make_schedule, update_average
 
 # How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
 # GPU wait for the CPU, so it is not done at each.
 _STEPS_BETWEEN_LOOKS = 20
+
+# Between the seeds of two processes that train together: more than anybody's number of seeds.
+_SEEDS_BETWEEN_PROCESSES = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,17 @@ class Recipe:
         threshold: an accuracy counts as improved when it is this fraction better than the best.
         initialization: see :func:`~vgglib.architecture.initialize`.
         width: factor on channels and hidden features, see :func:`~vgglib.architecture.vgg`.
+        schedule: ``"plateau"``, with the three settings above, or ``"one_cycle"``.
+        warmup: for one cycle, part of the training in which the learning rate rises.
+        nesterov: momentum that looks a step ahead.
+        label_smoothing: part of the target's probability that is spread over all classes.
+        translation: pixels that a training image may be moved by, along each axis.
+        batch_norm: batch normalization after each convolution.
+        averaging: part of the moving average of the weights that stays at each step, see
+            :func:`~vgglib.optimization.update_average`; 0 takes the last weights.
+        muon: step of the filters under :class:`~vgglib.optimization.Muon`; 0 turns it off.
+        whitening: first convolution fixed to the principal components of the training images'
+            patches, see :func:`~vgglib.statistics.whitening_filters`.
     """
 
     name: str
@@ -72,6 +93,15 @@ class Recipe:
     threshold: float = 1e-3
     initialization: str = "he"
     width: float = 1.0
+    schedule: str = "plateau"
+    warmup: float = 0.0
+    nesterov: bool = False
+    label_smoothing: float = 0.0
+    translation: int = 0
+    batch_norm: bool = False
+    averaging: float = 0.0
+    muon: float = 0.0
+    whitening: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -80,6 +110,21 @@ class Recipe:
                 raise ValueError(f"{name} must be an int of 1 or more, got {value!r}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
+            )
+        for name in ("warmup", "label_smoothing", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")
+
+    @property
+    def grows(self) -> bool:
+        """Whether deeper networks start from shallower ones (the paper, section 3.1).
+
+        Batch normalization has made that unnecessary.
+        """
+        return not (self.batch_norm or self.muon)
 
     def shortened(self, epochs: int | None) -> Recipe:
         """The same recipe for fewer (or more) epochs, with patience in proportion.
@@ -120,18 +165,22 @@ def train_epoch(
     *,
     batch_size: int = 128,
     precision: str = "float32",
+    label_smoothing: float = 0.0,
     scaler: torch.amp.GradScaler | None = None,
     after_step: Callable[[int, Tensor], None] | None = None,
 ) -> float:
     """Show each image to the network once, in random order, with a step of descent per batch.
+
+    Of several processes (see :mod:`vgglib.distributed`) each takes its part of every batch.
 
     Args:
         model: gives logits; changed in place.
         split: training images (uint8) and labels, on the model's device.
         transform: augmentation and preprocessing of a batch, to float.
         optimizer: of the model's parameters.
-        batch_size: images in a step.
+        batch_size: images in a step, of all processes together.
         precision: see :func:`~vgglib.devices.choose_precision`.
+        label_smoothing: part of the target's probability that is spread over all classes.
         scaler: scales the loss so that small float16 gradients do not become 0.
         after_step: called with the number of images and the loss of each step.
 
@@ -142,21 +191,23 @@ def train_epoch(
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     model.train()
     total = torch.zeros((), device=device)
-    for index in torch.randperm(len(split)).split(batch_size):
+    order = distributed.from_first(lambda: torch.randperm(len(split)))
+    for batch in order.split(batch_size):
+        index, weight = distributed.part_of(batch)  # alone: all of the batch, and 1
         images, labels = split[index.to(device)]
         images = transform(images).contiguous(memory_format=torch.channels_last)
         with autocast(device, precision):
             logits = model(images)
         # In float32, and on logits: cross_entropy applies the softmax itself.
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = weight * F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
         optimizer.zero_grad()
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        total += loss.detach() * len(labels)
+        total += loss.detach() * len(batch)
         if after_step:
-            after_step(len(labels), loss.detach())
-    return total.item() / len(split)
+            after_step(len(batch), loss.detach())
+    return distributed.mean(total).item() / len(split)
 
 
 def train(
@@ -177,7 +228,8 @@ def train(
     After each epoch the accuracy on ``data.validation`` drives the schedule, and everything that
     the rest of the run depends on is saved. A run that was killed and is called again in the same
     way goes on after its last whole epoch; on the CPU its weights are those of a run that was never
-    killed, bit for bit. torch's global random state is as before afterwards.
+    killed, bit for bit. torch's global random state is as before afterwards. Processes that
+    ``torchrun`` started train together, each on its part of every batch; process 0 alone writes.
 
     Args:
         model: gives logits; moved to the device.
@@ -203,74 +255,95 @@ def train(
     device = choose_device(device)
     precision = choose_precision(device, precision)
     if checkpoint is not None:
-        check_writable(Path(checkpoint).parent, "checkpoints")
-        identity = _identity(model, data, recipe, train_transform, test_transform, seed)
+        if distributed.rank() == 0:
+            check_writable(Path(checkpoint).parent, "checkpoints")
+        identity = identify(model, data, recipe, train_transform, test_transform, seed)
+    if device.type == "cpu":
+        keep_freed_memory()
 
     model.to(device, memory_format=torch.channels_last)
     split, validation = data.train.to(device), data.validation.to(device)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
-    scheduler = ReduceLROnPlateau(
-        optimizer,
-        mode="max",
-        factor=recipe.factor,
-        patience=recipe.patience,
-        threshold=recipe.threshold,
-    )
+    replica = distributed.replicate(model)
+    average = copy.deepcopy(model) if recipe.averaging else None
+    optimizer = make_optimizer(model, recipe)
+    steps = math.ceil(len(split) / recipe.batch_size)
+    schedule = make_schedule(optimizer, recipe, steps * recipe.epochs)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+    parts = {"model": model, "optimizer": optimizer, "scheduler": schedule, "scaler": scaler}
+    if average:
+        parts["average"] = average
     keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
     training = Training({key: [] for key in keys}, [])
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
 
     accelerators = [] if device.type == "cpu" else [device]
     with torch.random.fork_rng(accelerators, device_type=device.type if accelerators else "cuda"):
         # torch.manual_seed would seed the GPUs too, even for a run on the CPU.
         seed_all = torch.manual_seed if accelerators else torch.default_generator.manual_seed
-        seed_all(seed)
-        if checkpoint is not None and Path(checkpoint).exists():
-            training = _load_checkpoint(checkpoint, identity, parts, device)
+        # Each process draws its own augmentation and dropout.
+        seed_all(seed + _SEEDS_BETWEEN_PROCESSES * distributed.rank())
+        if distributed.from_first(lambda: checkpoint is not None and Path(checkpoint).exists()):
+            training = Training(**load_checkpoint(checkpoint, identity, parts, device))
         history = training.history
         done = len(history["seconds"])
         if done < recipe.epochs:
-            where = f"{device_name(device)}, {precision}"
+            where = f"{distributed.device_names(device_name(device))}, {precision}"
             training.devices.extend([where] if where not in training.devices else [])
         with _progress_bar(progress, len(split), done, recipe.epochs) as bar:
             for epoch in range(done + 1, recipe.epochs + 1):
                 started = time.perf_counter()
                 bar.set_description(f"epoch {epoch}/{recipe.epochs}")
                 watch = _Watch(bar, epoch, recipe)
+                rate = optimizer.param_groups[-1]["lr"]
+
+                def after_step(images: int, loss: Tensor, watch: _Watch = watch) -> None:
+                    watch(images, loss)
+                    if recipe.schedule == "one_cycle":
+                        schedule.step()
+                    if average:
+                        update_average(average, model, recipe.averaging)
+
                 loss = train_epoch(
-                    model,
+                    replica,
                     split,
                     train_transform,
                     optimizer,
                     batch_size=recipe.batch_size,
                     precision=precision,
+                    label_smoothing=recipe.label_smoothing,
                     scaler=scaler,
-                    after_step=watch,
+                    after_step=after_step,
                 )
                 watch.check(loss)
-                try:
-                    found = evaluate(model, validation, test_transform, precision=precision)
-                except ValueError:
-                    # The last step may have spoiled the weights after the loss was looked at.
-                    output = predict(model, validation.images, test_transform, precision=precision)
-                    watch.check(output.sum().item())
-                    raise
+                found = distributed.from_first(
+                    lambda watch=watch: _validate(
+                        average or model, validation, test_transform, precision, watch
+                    )
+                )
                 history["train_loss"].append(loss)
                 history["validation_loss"].append(found.loss)
                 history["validation_top_1"].append(found.top_1)
-                history["learning_rate"].append(optimizer.param_groups[0]["lr"])
+                history["learning_rate"].append(rate)
                 history["seconds"].append(time.perf_counter() - started)
-                scheduler.step(found.top_1)
+                if recipe.schedule == "plateau":
+                    schedule.step(found.top_1)
                 bar.set_postfix(validation=f"{found.top_1:.1f} %")
                 if checkpoint is not None:
-                    _save_checkpoint(checkpoint, identity, parts, device, training)
+                    save_checkpoint(checkpoint, identity, parts, device, training)
+    if average:
+        model.load_state_dict(average.state_dict())
     return training
+
+
+def _validate(
+    model: nn.Module, validation: Split, transform: Callable, precision: str, watch: _Watch
+) -> Evaluation:
+    try:
+        return evaluate(model, validation, transform, precision=precision)
+    except ValueError:
+        # The last step may have spoiled the weights after the loss was looked at.
+        output = predict(model, validation.images, transform, precision=precision)
+        watch.check(output.sum().item())
+        raise
 
 
 # --------------------------------------------------------------------------------------------------
@@ -303,6 +376,7 @@ class _Watch:
 def _progress_bar(progress: bool | None, images: int, done: int, epochs: int) -> tqdm:
     if progress is None:
         progress = somebody_watches()
+    progress = progress and distributed.rank() == 0
     return tqdm(
         total=images * epochs,
         initial=images * done,
@@ -324,86 +398,3 @@ def somebody_watches() -> bool:
         if hasattr(shell, "kernel"):
             return bool(getattr(shell.kernel, "_allow_stdin", False))
     return sys.stdout.isatty()
-
-
-# --------------------------------------------------------------------------------------------------
-# Checkpoints
-# --------------------------------------------------------------------------------------------------
-
-
-def _identity(
-    model: nn.Module,
-    data: Data,
-    recipe: Recipe,
-    train_transform: Callable,
-    test_transform: Callable,
-    seed: int,
-) -> dict[str, Any]:
-    """What must be equal for a checkpoint to belong to a run, in words or as a digest."""
-    weights = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        weights.update(tensor.detach().cpu().contiguous().numpy().data)
-    return {
-        "model": str(model),
-        **{f"recipe's {key}": value for key, value in asdict(recipe).items()},
-        "seed": seed,
-        "data": f"{data.name} {data.fingerprint}",
-        "training transform": str(train_transform),
-        "test transform": str(test_transform),
-        "first weights": weights.hexdigest()[:16],
-    }
-
-
-def _save_checkpoint(
-    path: str | Path,
-    identity: dict[str, Any],
-    parts: dict[str, Any],
-    device: torch.device,
-    training: Training,
-) -> None:
-    random_state = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        random_state[device.type] = torch.get_device_module(device).get_rng_state(device)
-    state = {
-        "identity": identity,
-        "random_state": random_state,
-        **{name: part.state_dict() for name, part in parts.items()},
-        **asdict(training),
-    }
-    try:
-        with atomic_write(path) as file:
-            torch.save(state, file)
-    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
-        raise OSError(
-            f"cannot write the checkpoint {str(path)!r} ({error}): the one of the epoch before is"
-            " whole; make room on the disk, or choose another folder, and run again"
-        ) from error
-
-
-def _load_checkpoint(
-    path: str | Path, identity: dict[str, Any], parts: dict[str, Any], device: torch.device
-) -> Training:
-    try:
-        # weights_only: a pickle could run any code when it is loaded.
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = dict(state["identity"])
-    except Exception as error:
-        raise ValueError(
-            f"{str(path)!r} is damaged or no checkpoint of this package"
-            f" ({type(error).__name__}): remove it to train from the start"
-        ) from error
-    for key, value in identity.items():
-        if found.get(key) != value:
-            long = len(str(value)) > 60
-            difference = "" if long else f" ({found.get(key)!r} there, {value!r} here)"
-            raise ValueError(
-                f"the checkpoint {str(path)!r} belongs to another run: its {key} differs"
-                f"{difference}. Choose another file, or remove this one to train from the start"
-            )
-    for name, part in parts.items():
-        if state[name]:  # a run that moves to float16 finds no state of a scaler
-            part.load_state_dict(state[name])
-    torch.set_rng_state(state["random_state"]["cpu"])
-    if device.type in state["random_state"] and device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(state["random_state"][device.type], device)
-    return Training(state["history"], state["devices"])

@@ -79,9 +79,11 @@ class SubtractMean(_ImageTransform):
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
         """Subtract."""
-        image = inpt.float() / 255 if inpt.dtype == torch.uint8 else inpt
-        mean = torch.tensor(self.mean, dtype=image.dtype, device=image.device)
-        return _like(inpt, image - mean[:, None, None])
+        dtype = torch.float32 if inpt.dtype == torch.uint8 else inpt.dtype
+        mean = torch.tensor(self.mean, dtype=dtype, device=inpt.device)[:, None, None]
+        if inpt.dtype == torch.uint8:  # a new tensor, so that the rest can be done in place
+            return _like(inpt, inpt.float().div_(255).sub_(mean))
+        return _like(inpt, inpt - mean)
 
     def extra_repr(self) -> str:
         return "mean=(" + ", ".join(f"{value:.4f}" for value in self.mean) + ")"
@@ -111,10 +113,68 @@ class RandomHorizontalFlip(_ImageTransform):
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
         """Mirror the images of the mask."""
         flip = params["flip"][..., None, None, None]
-        return _like(inpt, torch.where(flip, inpt.flip(-1), inpt))
+        mirrored = inpt.flip(-1)
+        if inpt.dtype == torch.uint8:
+            # Bytes wrap around, so the sum is exact; on a CPU it is far faster than torch.where.
+            return _like(inpt, mirrored.sub_(inpt).mul_(flip.byte()).add_(inpt))
+        return _like(inpt, torch.where(flip, mirrored, inpt))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class RandomTranslation(_ImageTransform):
+    """Move each image by up to ``pixels`` along each axis, independently (AlexNet's paper, 4.1).
+
+    What comes in at an edge is the image itself, mirrored there. It is the same as a random crop of
+    the original size from the padded image.
+
+    Args:
+        pixels: the largest shift; every whole shift from -pixels to pixels is equally likely.
+
+    Raises:
+        ValueError: ``pixels`` is negative or no whole number, or (when it is used) not smaller than
+            the side of the images.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__()
+        if isinstance(pixels, bool) or not isinstance(pixels, int) or pixels < 0:
+            raise ValueError(f"pixels must be an int of 0 or more, got {pixels!r}")
+        self.pixels = pixels
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the corner of each crop: the batch's shape, with row and column at the end."""
+        image = flat_inputs[0]
+        if self.pixels >= min(image.shape[-2:]):
+            raise ValueError(
+                f"images of {image.shape[-2]}x{image.shape[-1]} pixels cannot be moved by"
+                f" {self.pixels}: choose a shift below their side"
+            )
+        shape = (*image.shape[:-3], 2)
+        return {"corner": torch.randint(2 * self.pixels + 1, shape, device=image.device)}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Cut out the crops."""
+        batch = inpt.reshape(-1, *inpt.shape[-3:])
+        height, width = batch.shape[-2:]
+        corner = params["corner"].reshape(-1, 2)
+        # The place that each pixel comes from, mirrored where it lies outside: -1 is 1.
+        places = [
+            self._mirrored(torch.arange(side, device=batch.device) + first[:, None], side)
+            for side, first in zip((height, width), (corner - self.pixels).unbind(1), strict=True)
+        ]
+        place = places[0][:, :, None] * width + places[1][:, None, :]
+        place = place.reshape(len(batch), 1, -1).expand(-1, batch.shape[1], -1)
+        return _like(inpt, batch.flatten(2).gather(2, place).reshape(inpt.shape))
+
+    @staticmethod
+    def _mirrored(place: Tensor, side: int) -> Tensor:
+        place = place.abs()
+        return torch.where(place < side, place, 2 * (side - 1) - place)
+
+    def extra_repr(self) -> str:
+        return f"pixels={self.pixels}"
 
 
 class PCAColorShift(_ImageTransform):

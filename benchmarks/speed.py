@@ -1,0 +1,252 @@
+"""How fast the book's training is, beside the usual way of writing it.
+
+    python benchmarks/speed.py [--device cuda] [--seconds 10]    # or: make benchmark
+
+In one process and in turn, this runs (a) the usual way, which is also that of Zhong's post: images
+that a `DataLoader` transforms one by one, float32, the default memory layout, and for the
+statistics all pixels in memory at once; (b) the way of `vgglib`: images that lie on the device as
+bytes, whole batches transformed there, the fastest precision, channels last, and statistics in one
+pass. It prints images a second for the input alone and for whole training steps, their ratios, and
+the share of the machine's own matrix-multiply peak. Only ratios taken in one run are worth much:
+shared machines wander.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+import vgglib
+from vgglib.devices import autocast, device_name, keep_freed_memory
+from vgglib.optimization import make_optimizer
+from vgglib.transforms import PCAColorShift
+
+MODELS = ("I", "II", "III")
+BATCH = vgglib.RECIPES["paper"].batch_size
+
+
+class Images(Dataset):
+    """The usual data set: it gives one PIL image after the other to its transform."""
+
+    def __init__(self, split: vgglib.Split, transform: Callable) -> None:
+        self.images = split.images.permute(0, 2, 3, 1).numpy()
+        self.labels, self.transform = split.labels.tolist(), transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index])), self.labels[index]
+
+
+def usual_batches(data: vgglib.Data, device: torch.device, workers: int) -> Iterator:
+    """(a): decode, flip, scale, subtract and shift each image by itself."""
+    statistics = vgglib.channel_statistics(data.train.images)
+    components = statistics.pca()
+    transform = v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(statistics.mean.tolist(), [1.0, 1.0, 1.0]),
+            PCAColorShift(components.eigenvalues, components.eigenvectors),
+        ]
+    )
+    loader = DataLoader(
+        Images(data.train, transform), BATCH, shuffle=True, drop_last=True, num_workers=workers
+    )
+    while True:
+        for images, labels in loader:
+            yield images.to(device), labels.to(device)
+
+
+def our_batches(data: vgglib.Data, device: torch.device) -> Iterator:
+    """(b): the lines of `vgglib.train_epoch` that make a batch."""
+    transform, _ = vgglib.make_transforms(data, vgglib.RECIPES["paper"])
+    split = data.train.to(device)
+    while True:
+        for index in torch.randperm(len(split)).split(BATCH):
+            if len(index) == BATCH:
+                images, labels = split[index.to(device)]
+                images = transform(images)
+                yield images.contiguous(memory_format=torch.channels_last), labels
+
+
+def step_of(name: str, device: torch.device, precision: str, ours: bool) -> Callable:
+    """A training step of a network, in one of the two ways."""
+    model = vgglib.vgg(name).to(device)
+    if ours:
+        model.to(memory_format=torch.channels_last)
+        optimizer = make_optimizer(model, vgglib.RECIPES["paper"])
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=5e-4)
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        with autocast(device, precision):
+            logits = model(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def wait(device: torch.device) -> None:
+    """Let the device finish what it was given."""
+    if device.type != "cpu":
+        torch.get_device_module(device).synchronize()
+
+
+def rates(actions: dict[str, Callable[[], None]], device: torch.device, seconds: float) -> dict:
+    """Batches a second of each action: the median of rounds in which each has its turn."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for action in actions.values():  # warm up
+        action()
+    end = time.perf_counter() + seconds * len(actions)
+    while time.perf_counter() < end or min(map(len, times.values())) < 3:
+        for name, action in actions.items():
+            wait(device)
+            start = time.perf_counter()
+            action()
+            wait(device)
+            times[name].append(time.perf_counter() - start)
+    return {name: 1 / median(values) for name, values in times.items()}
+
+
+def matmul_peak(device: torch.device, precision: str) -> float:
+    """The most multiply-adds of square matrices in this precision, in FLOP a second."""
+    dtype = getattr(torch, precision)
+    best = 0.0
+    for size in (1024, 2048, 4096):
+        a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        for _ in range(8):
+            wait(device)
+            start = time.perf_counter()
+            a @ b
+            wait(device)
+            best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def usual_statistics(images: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(a): every image through a loader, all pixels in one array, and numpy's covariance."""
+    scale = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    loader = DataLoader(Images(vgglib.Split(images, labels), scale), BATCH)
+    pixels = torch.cat([batch for batch, _ in loader]).permute(0, 2, 3, 1).reshape(-1, 3).numpy()
+    return pixels.mean(axis=0), np.cov(pixels, rowvar=False)
+
+
+def compare_statistics(images: Tensor) -> None:
+    """Time of mean and covariance both ways, whether they agree, and the memory of ours."""
+    start = time.perf_counter()
+    _, covariance = usual_statistics(images)
+    usual = time.perf_counter() - start
+    start = time.perf_counter()
+    statistics = vgglib.channel_statistics(images)
+    ours = time.perf_counter() - start
+    print(f"  usual  {usual:8.2f} s for {len(images):,} images")
+    print(f"  ours   {ours:8.2f} s")
+    print(f"  ratio  {usual / ours:8.1f}")
+    difference = abs(covariance - statistics.covariance.numpy()).max()
+    print(f"  largest difference of the covariances: {difference:.0e}")
+    for count in (len(images) // 4, len(images)):
+        print(f"  memory above the images, for {count:,} of them: {peak_memory(count):.0f} MB")
+
+
+def peak_memory(count: int) -> float:
+    """Growth of a fresh process's resident memory while it computes the statistics, in MB."""
+    code = f"""
+import resource, torch, vgglib
+images = torch.randint(256, ({count}, 3, 32, 32), dtype=torch.uint8)
+vgglib.channel_statistics(images[:256])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+vgglib.channel_statistics(images)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def compare_imports(rounds: int = 5) -> None:
+    """Seconds that a fresh Python needs to import torch and torchvision, and vgglib."""
+    seconds: dict[str, list[float]] = {"import torch, torchvision": [], "import vgglib": []}
+    for _ in range(rounds):
+        for statement, times in seconds.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", statement], check=True)
+            times.append(time.perf_counter() - start)
+    for statement, times in seconds.items():
+        print(f"  {statement:<26} {median(times):5.2f} s")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seconds", type=float, default=10, help="for each number, about")
+    parser.add_argument("--images", type=int, default=50_000, help="for the statistics")
+    parser.add_argument("--workers", type=int, default=0, help="of the usual way's DataLoader")
+    parser.add_argument("--models", nargs="+", default=MODELS, help="for the training step")
+    given = parser.parse_args()
+
+    device = vgglib.choose_device(given.device)
+    precision = vgglib.choose_precision(device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as `vgglib.train` does; it helps both ways
+    data = vgglib.load_data("shapes")
+    print(f"{device_name(device)}, torch {torch.__version__}, batches of {BATCH}")
+
+    print("\nInput alone, images a second")
+    usual, ours = usual_batches(data, device, given.workers), our_batches(data, device)
+    found = rates({"usual": lambda: next(usual), "ours": lambda: next(ours)}, device, given.seconds)
+    for name, rate in found.items():
+        print(f"  {name:<6} {BATCH * rate:10,.0f}")
+    print(f"  ratio  {found['ours'] / found['usual']:10.1f}")
+    input_time = 1 / found["ours"]
+
+    print("\nTraining step with its input, images a second, and share of the matrix peak")
+    peaks = {p: matmul_peak(device, p) for p in ("float32", precision)}
+    for name, peak in peaks.items():
+        print(f"  peak in {name}: {peak / 1e9:,.0f} GFLOP/s")
+    for name in given.models:
+        usual_step = step_of(name, device, "float32", ours=False)
+        our_step = step_of(name, device, precision, ours=True)
+        actions = {
+            "usual": lambda step=usual_step: step(*next(usual)),
+            "ours": lambda step=our_step: step(*next(ours)),
+        }
+        # The peak wanders with the machine: it is measured beside the steps.
+        peak = max(matmul_peak(device, precision), matmul_peak(device, precision))
+        found = rates(actions, device, given.seconds)
+        flop = 6 * vgglib.trace(name).multiply_adds * BATCH * found["ours"]
+        print(
+            f"  {name:<4} usual {BATCH * found['usual']:8,.0f}   ours {BATCH * found['ours']:8,.0f}"
+            f"   ratio {found['ours'] / found['usual']:5.2f}   {flop / 1e9:8,.0f} GFLOP/s,"
+            f" {100 * flop / peak:3.0f} % of {peak / 1e9:,.0f};"
+            f" input {100 * input_time * found['ours']:.1f} % of the step"
+        )
+
+    print("\nMean and covariance of RGB")
+    noise = np.random.default_rng(0).integers(0, 256, (given.images, 3, 32, 32), dtype=np.uint8)
+    compare_statistics(torch.from_numpy(noise))
+
+    print("\nImporting, median of five")
+    compare_imports()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Optimizers, schedules and averages of weights, against their formulas."""
+
+import pytest
+import torch
+from torch import nn
+
+from vgglib.optimization import (
+    Muon,
+    make_optimizer,
+    make_schedule,
+    one_cycle,
+    orthogonalize,
+    update_average,
+)
+from vgglib.training import Recipe
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def make_model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 2))
+
+
+# --------------------------------------------------------------------------------------------------
+# Learning rates
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("done", "factor"), [(0, 0.1), (0.1, 0.55), (0.2, 1.0), (0.6, 0.5), (1.0, 0.0)]
+)
+def test_one_cycle_goes_up_and_down_in_straight_lines(done, factor):
+    assert one_cycle(done, warmup=0.2) == pytest.approx(factor)
+
+
+def test_without_warming_up_the_cycle_starts_at_its_peak():
+    assert [one_cycle(done, 0.0) for done in (0, 0.5, 1)] == [1.0, 0.5, 0.0]
+
+
+def test_the_cycle_spans_all_steps():
+    recipe = Recipe("x", schedule="one_cycle", warmup=0.5, learning_rate=2.0)
+    optimizer = make_optimizer(make_model(), recipe)
+    schedule = make_schedule(optimizer, recipe, steps=4)
+    rates = []
+    for _ in range(4):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.2, 1.1, 2.0, 1.0])
+    assert optimizer.param_groups[0]["lr"] == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("schedule", "cosine"), ("warmup", 1.0), ("label_smoothing", -0.1), ("averaging", 1.0)],
+)
+def test_settings_that_cannot_be_are_refused(setting, value):
+    with pytest.raises(ValueError, match=f"{setting} must be .*, got"):
+        Recipe("x", **{setting: value})
+
+
+# --------------------------------------------------------------------------------------------------
+# Averages
+# --------------------------------------------------------------------------------------------------
+
+
+def test_an_average_moves_towards_the_weights_and_copies_counts():
+    model, average = make_model(), make_model()
+    for parameter in model.parameters():
+        parameter.data.fill_(1.0)
+    for parameter in average.parameters():
+        parameter.data.zero_()
+    model[1].num_batches_tracked.fill_(7)
+    for expected in (0.25, 0.4375):
+        update_average(average, model, decay=0.75)
+        assert all((p == expected).all() for p in average.parameters())
+    assert average[1].num_batches_tracked == 7
+    assert all((p == 1).all() for p in model.parameters())
+
+
+# --------------------------------------------------------------------------------------------------
+# Muon
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 40), (40, 6)])
+def test_orthogonalized_matrices_have_singular_values_near_one(shape):
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    values = torch.linalg.svdvals(orthogonalize(matrix))
+    kept = torch.linalg.svdvals(matrix) > 0.05 * torch.linalg.svdvals(matrix).max()
+    assert values[kept].min() > 0.4 and values.max() < 1.4
+
+
+def test_orthogonalized_matrices_keep_their_directions():
+    """U S V^T becomes about U V^T."""
+    torch.manual_seed(0)
+    matrix = torch.randn(5, 20)
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    cosine = nn.functional.cosine_similarity(orthogonalize(matrix).flatten(), (u @ v).flatten(), 0)
+    assert cosine > 0.95
+
+
+def test_muon_moves_filters_by_its_rate_and_keeps_their_length():
+    torch.manual_seed(0)
+    filters = nn.Parameter(torch.randn(4, 3, 3, 3))
+    before = filters.detach().clone()
+    optimizer = Muon([filters], [], lr=0.1, other_lr=0.0, momentum=0.0)
+    filters.grad = torch.randn_like(filters)
+    optimizer.step()
+    moved = (filters - before).norm() / before.norm()
+    assert 0.05 < moved < 0.11
+    assert torch.isclose(filters.norm(), before.norm())
+    assert (filters.grad * (filters - before)).sum() < 0  # downhill
+
+
+def test_muon_moves_all_else_as_torch_does_with_nesterov():
+    torch.manual_seed(0)
+    ours, theirs = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(5))
+    muon = Muon([], [ours], lr=0.0, other_lr=0.1, momentum=0.9, weight_decay=0.01)
+    sgd = torch.optim.SGD([theirs], lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=True)
+    for _ in range(5):
+        gradient = torch.randn(5)
+        for weight, optimizer in ((ours, muon), (theirs, sgd)):
+            weight.grad = gradient.clone()
+            optimizer.step()
+    assert torch.allclose(ours, theirs)
+
+
+def test_muon_takes_the_filters_and_leaves_what_is_fixed():
+    model = make_model()
+    recipe = Recipe("x", muon=0.2, learning_rate=0.1)
+    filters, others = make_optimizer(model, recipe).param_groups
+    assert (filters["lr"], others["lr"]) == (0.2, 0.1)
+    assert [w.dim() for w in filters["params"]] == [4]
+    assert len(others["params"]) == 5
+    model[0].weight.requires_grad_(False)
+    assert make_optimizer(model, recipe).param_groups[0]["params"] == []

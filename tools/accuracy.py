@@ -1,0 +1,97 @@
+"""`make accuracy`: the accuracy tables from nothing, through the chapters that train.
+
+For each seed papermill executes the training chapters in the full profile. They go on from their
+checkpoints and write records; at the end the chapters with tables are executed in place. Killed at
+any moment and run again, it loses at most the epoch in hand.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tools.chapters import ChapterError, chapters, execute, to_bytes
+from tools.refresh import refresh
+from tools.settings import ROOT, Settings, read_settings
+from vgglib.devices import choose_device
+from vgglib.files import atomic_write, check_writable
+
+TRAIN = ("training", "going_deeper", "ten_years_later")
+TABLES = ("results", "ten_years_later")
+
+
+def read_seeds(text: str) -> list[int]:
+    """The seeds as numbers.
+
+    Raises:
+        ValueError: one is no whole number of 0 or more.
+    """
+    wrong = [seed for seed in text.split() if not seed.isdecimal()]
+    if wrong or not text.split():
+        raise ValueError(f'SEEDS={text}: expected whole numbers, such as SEEDS="0 1 2"')
+    return [int(seed) for seed in text.split()]
+
+
+def measure(settings: Settings, seeds: list[int]) -> None:
+    """Train for all seeds, then renew the tables.
+
+    Raises:
+        ChapterError: a chapter failed; the trainings before it are kept.
+        ValueError: there is no such device.
+        OSError: a folder cannot be written.
+    """
+    choose_device(settings.device)
+    check_writable(settings.results, "records")
+    check_writable(settings.checkpoints, "checkpoints")
+    paths = {path.stem: path for path in chapters()}
+    executed = ROOT / "_build" / "accuracy" / Path(settings.data).name
+    for seed in seeds:
+        for name in TRAIN:
+            with step(f"seed {seed}, {name}"):
+                notebook = execute(paths[name], {**settings.parameters, "SEED": seed})
+            with atomic_write(executed / f"{name}-seed{seed}.ipynb") as file:
+                file.write(to_bytes(notebook))
+    for name in TABLES:
+        with step(f"tables, {name}"):
+            if settings.results == ROOT / "results":
+                refresh(paths[name])
+            else:  # records of one's own leave the book's chapters as they are
+                own = {"RESULTS": str(settings.results)}
+                with atomic_write(executed / f"{name}.ipynb") as file:
+                    file.write(to_bytes(execute(paths[name], own)))
+
+
+class step:
+    """Print what is under way, and how long it took."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+        print(f"{self.what:<30}", end="", flush=True)
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        took = time.perf_counter() - self.start
+        print(f"{took:8.0f} s" if kind is None else "stopped", flush=True)
+
+
+def main() -> None:
+    """Read the command line, train, and say in a line what is wrong."""
+    seeds = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith("--seeds=")]
+    others = [a for a in sys.argv[1:] if not a.startswith(("--seeds=", "--profile="))]
+    try:
+        settings = read_settings(["--profile=full", *others])
+        measure(replace(settings, profile="full"), read_seeds(seeds[-1] if seeds else "0"))
+    except (ValueError, OSError) as error:
+        sys.exit(f"make accuracy: {error}")
+    except ChapterError as error:
+        sys.exit(f"make accuracy: {error}\nRun it again to go on where it stopped.")
+    except KeyboardInterrupt:
+        sys.exit("\nmake accuracy: stopped; run it again to go on where it was")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Train from the command line, on one device or on many.
+
+    python -m vgglib --data cifar10 --recipe paper
+    torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe paper
+
+Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
+goes on from the checkpoints of a run that was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from vgglib import distributed
+from vgglib.architecture import CONFIGURATIONS
+from vgglib.data import load_data
+from vgglib.devices import PRECISIONS, choose_device
+from vgglib.experiments import (
+    ABLATION,
+    MODELS,
+    RECIPES,
+    Experiment,
+    deeper,
+    run_experiment,
+)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Train what was asked for; process 0 alone prints.
+
+    Raises:
+        ValueError: data, device or epochs that cannot be, or a checkpoint of another run.
+        OSError: a folder cannot be written.
+        RuntimeError: a download failed.
+        FloatingPointError: a training diverged.
+    """
+    if given.recipe == "ablation":
+        recipes, names = list(ABLATION.values()), given.models or ("I",)
+    else:
+        recipes, names = [RECIPES[given.recipe]], given.models or MODELS[given.recipe]
+    recipes = [recipe.shortened(given.epochs) for recipe in recipes]
+    with distributed.process_group(choose_device(given.device)) as device:
+        # The first process downloads what is missing, then all of them read it.
+        distributed.from_first(lambda: load_data(given.data, root=given.downloads) and None)
+        data = load_data(given.data, root=given.downloads)
+        say = print if distributed.rank() == 0 else lambda *_, **__: None
+        say(data, flush=True)
+        for seed in given.seeds:
+            for recipe in recipes:
+                shallow = None
+                for name in names:
+                    experiment = run_experiment(
+                        name,
+                        data,
+                        recipe if shallow is None else deeper(recipe),
+                        seed=seed,
+                        shallow=shallow,
+                        results=given.results,
+                        checkpoints=given.checkpoints,
+                        device=device,
+                        precision=given.precision,
+                    )
+                    say(summary(experiment), flush=True)
+                    if recipe.grows:
+                        shallow = experiment.model
+
+
+def summary(experiment: Experiment) -> str:
+    """A line for a finished training."""
+    record = experiment.record
+    return (
+        f"{record['recipe']}, {record['model']}, seed {record['seed']}:"
+        f" test top-1 {experiment.test.top_1:.2f} %,"
+        f" validation {record['validation_top_1']:.2f} %,"
+        f" {record['training_pflop']:.3f} PFLOP,"
+        f" {record['train_seconds'] / 60:.1f} minutes, {record['device']}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train, or say in a line what is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vgglib",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--data", default="shapes", help="shapes, cifar10, or a folder: {train,test}/<class>/*")
+    add("--recipe", default="quick", choices=[*RECIPES, "ablation"])
+    add("--models", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default")
+    add("--seeds", default=[0], nargs="+", type=int)
+    add("--epochs", type=int, help="fewer or more, with patience in proportion")
+    add("--device", default="auto", help="auto, cuda, mps or cpu")
+    add("--precision", default="auto", choices=["auto", *PRECISIONS])
+    add("--results", default="results", help="folder for the records")
+    add("--checkpoints", default="checkpoints", help="folder for the checkpoints")
+    add("--downloads", default="data", help="folder for downloads")
+    try:
+        run(parser.parse_args(arguments))
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"vgglib: {error}")
+
+
+if __name__ == "__main__":
+    main()

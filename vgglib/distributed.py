@@ -1,0 +1,136 @@
+"""More than one device: one process for each, started by ``torchrun``, each with its own images.
+
+The processes hold the same weights. Of every batch each takes its part, and before each step the
+gradients are averaged over the processes (PyTorch's ``DistributedDataParallel``), so that the batch
+of a recipe is the batch of them all. A process that was started without ``torchrun`` is alone, and
+every function here then does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[torch.device]:
+    """Meet the other processes that ``torchrun`` started, if it did; part from them at the end.
+
+    Over NCCL on GPUs and over gloo on CPUs.
+
+    Args:
+        device: kind of device that was asked for; of several GPUs each process gets its own.
+
+    Yields:
+        The device of this process.
+
+    Raises:
+        ValueError: there are more processes on this machine than GPUs, or the device can only be
+            used by one process.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+        yield device
+        return
+    if device.type == "cuda":
+        local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= gpus:
+            raise ValueError(
+                f"process {local + 1} on this machine finds {gpus} GPUs: start as many processes as"
+                f" there are GPUs (torchrun --nproc-per-node={gpus})"
+            )
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+    elif device.type != "cpu":
+        raise ValueError(f"{device.type} serves one process: start without torchrun, or on the CPU")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def world_size() -> int:
+    """How many processes train together; 1 for a process that is alone."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number of this process, from 0. Process 0 alone draws orders, evaluates and writes."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def from_first(compute: Callable[[], T]) -> T:
+    """What ``compute`` gives in process 0, in all of them; the others wait and do not call it."""
+    if world_size() == 1:
+        return compute()
+    result = [compute() if rank() == 0 else None]
+    dist.broadcast_object_list(result, src=0)
+    return result[0]
+
+
+def from_all(value: T) -> list[T]:
+    """The values of all processes, in the order of their numbers."""
+    values: list[Any] = [value] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
+def device_names(own: str) -> str:
+    """The devices of all processes in words, such as ``"2 x NVIDIA A100"``; alone, its own."""
+    names = from_all(own)
+    counts = {name: names.count(name) for name in names}
+    return " + ".join(name if count == 1 else f"{count} x {name}" for name, count in counts.items())
+
+
+def part_of(batch: Tensor) -> tuple[Tensor, float]:
+    """This process's part of a batch, and by how much to weight the mean loss of that part.
+
+    With these weights the average over the processes is the mean over the batch, also where the
+    parts are not equally long. Where there are fewer images than processes, those without a part
+    take the first image, with weight 0.
+
+    Args:
+        batch: positions of the images of the whole batch, shape (N,).
+
+    Returns:
+        The positions of the part, and its weight: 1 where all parts are equal.
+    """
+    processes = world_size()
+    part = batch[rank() :: processes]
+    weight = len(part) * processes / len(batch)
+    return (part if len(part) else batch[:1]), weight
+
+
+def mean(tensor: Tensor) -> Tensor:
+    """Average of a tensor over the processes."""
+    if world_size() == 1:
+        return tensor
+    total = tensor.clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
+def replicate(model: nn.Module) -> nn.Module:
+    """The model such that its gradients are averaged over the processes; alone, itself.
+
+    On GPUs batch normalization then takes its statistics from the whole batch. On CPUs PyTorch has
+    no such layer, and each process normalizes its own part.
+    """
+    if world_size() == 1:
+        return model
+    device = next(model.parameters()).device
+    if device.type == "cpu":
+        return DistributedDataParallel(model)
+    # In place: the layers are exchanged, their weights stay the model's.
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return DistributedDataParallel(model, device_ids=[device])

@@ -1,0 +1,180 @@
+"""What turns gradients into steps: optimizers, learning rates over time, averages of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+if TYPE_CHECKING:
+    from vgglib.training import Recipe
+
+SCHEDULES = ("plateau", "one_cycle")
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Descent with momentum (the paper, section 3.1); with Muon for the filters where asked for.
+
+    Args:
+        model: its weights that do not require a gradient are left out.
+        recipe: learning rates, momentum and weight decay.
+    """
+    weights = [w for w in model.parameters() if w.requires_grad]
+    options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+    if recipe.muon:
+        filters = [w for w in weights if w.dim() == 4]
+        others = [w for w in weights if w.dim() != 4]
+        return Muon(filters, others, lr=recipe.muon, other_lr=recipe.learning_rate, **options)
+    return torch.optim.SGD(
+        weights,
+        lr=recipe.learning_rate,
+        nesterov=recipe.nesterov,
+        # One pass over the weights in place of several; the device may have none of it.
+        fused=weights[0].device.type in ("cpu", "cuda"),
+        **options,
+    )
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
+) -> ReduceLROnPlateau | LambdaLR:
+    """How the learning rate moves: by the validation accuracy, or by a plan for all the steps.
+
+    Args:
+        optimizer: whose learning rates are moved.
+        recipe: which schedule.
+        steps: of the whole training.
+    """
+    if recipe.schedule == "one_cycle":
+        return LambdaLR(optimizer, lambda step: one_cycle(step / steps, recipe.warmup))
+    return ReduceLROnPlateau(
+        optimizer,
+        mode="max",
+        factor=recipe.factor,
+        patience=recipe.patience,
+        threshold=recipe.threshold,
+    )
+
+
+def one_cycle(done: float, warmup: float) -> float:
+    """Factor on the learning rate: straight up to 1 while warming up, then straight down to 0.
+
+    After Smith & Topin (2018), "Super-Convergence", whose cycle starts at a tenth of the peak.
+
+    Args:
+        done: part of the training that is behind, in [0, 1].
+        warmup: part of the training that the way up takes, in [0, 1).
+    """
+    if done < warmup:
+        return 0.1 + 0.9 * done / warmup
+    return max(0.0, (1 - done) / (1 - warmup))
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move each weight of ``average`` towards that of ``model``: an exponential moving average.
+
+    Args:
+        average: a copy of the model, changed in place.
+        model: the network in training.
+        decay: part of the average that stays, in [0, 1); it looks back over about
+            1 / (1 - decay) steps.
+    """
+    for mean, weight in zip(
+        chain(average.parameters(), average.buffers()),
+        chain(model.parameters(), model.buffers()),
+        strict=True,
+    ):
+        if mean.is_floating_point():
+            mean.lerp_(weight, 1 - decay)
+        else:  # a count of steps
+            mean.copy_(weight)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose direction is made orthogonal, for the filters of convolutions.
+
+    Jordan et al. (2024), "Muon". The gradient of a filter bank, seen as a matrix of one row for
+    each filter, is dominated by few directions. Muon replaces it by the nearest matrix whose
+    directions all have the same length, and so learns the rare ones as fast as the others. Each
+    bank is kept at the length of its start: the batch normalization after it undoes any other.
+
+    Args:
+        filters: weights (out, in, height, width) of convolutions that a normalization follows.
+        others: weights that plain descent with Nesterov's momentum moves: biases, normalizations
+            and fully connected layers.
+        lr: step of the filters, relative to their length.
+        other_lr: learning rate of the others.
+        momentum: of both.
+        weight_decay: of the others.
+    """
+
+    def __init__(
+        self,
+        filters: Iterable[Tensor],
+        others: Iterable[Tensor],
+        *,
+        lr: float,
+        other_lr: float,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+    ) -> None:
+        groups = [
+            {"params": list(filters), "lr": lr, "orthogonal": True},
+            {"params": list(others), "lr": other_lr, "orthogonal": False},
+        ]
+        super().__init__(groups, {"momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        """One step for each weight that has a gradient."""
+        for group in self.param_groups:
+            momentum = group["momentum"]
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                gradient = weight.grad
+                if not group["orthogonal"]:
+                    gradient = gradient.add(weight, alpha=group["weight_decay"])
+                state = self.state[weight]
+                if not state:
+                    state["velocity"] = torch.zeros_like(weight)
+                    state["length"] = weight.norm()
+                velocity = state["velocity"].mul_(momentum).add_(gradient)
+                direction = gradient.add(velocity, alpha=momentum)  # Nesterov: one step ahead
+                if group["orthogonal"]:
+                    length = state["length"]
+                    matrix = orthogonalize(direction.flatten(1))
+                    direction = (matrix * (length / matrix.norm())).view_as(weight)
+                    weight.sub_(direction, alpha=group["lr"])
+                    weight.mul_(length / weight.norm())
+                else:
+                    weight.sub_(direction, alpha=group["lr"])
+
+
+def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """The matrix with all its singular values brought near 1, by products of matrices alone.
+
+    Each iteration applies the odd polynomial a s + b s^3 + c s^5 to all singular values s at once.
+    Its coefficients (Jordan et al. 2024) lift small values fast, and leave all between 0.7 and 1.2.
+
+    Args:
+        matrix: shape (rows, columns), any size; not all zeros.
+        iterations: five reach singular values down to about a hundredth of the largest.
+
+    Returns:
+        float32, of the same shape.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    # bfloat16 is precise enough, and the fastest that many devices have.
+    x = matrix.bfloat16() / (matrix.norm() + 1e-7)
+    wide = x.shape[0] <= x.shape[1]
+    x = x if wide else x.T
+    for _ in range(iterations):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return (x if wide else x.T).float()
