@@ -18,7 +18,7 @@ SEEDS =
 RECIPE = quick
 CHAPTER =
 URL =
-export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER SEEDS URL
+export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER RECIPE SEEDS URL
 
 .PHONY: help book test refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
@@ -26,7 +26,7 @@ export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER SEEDS URL
 help:
 	@echo 'make book                    execute the chapters and build the website'
 	@echo 'make book PROFILE=full       the same with the full-size trainings, on CIFAR-10:'
-	@echo '                             days without a GPU; goes on where it stopped'
+	@echo '                             some hours on two cores; goes on where it stopped'
 	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
 	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
 	@echo '     EPOCHS=12               less time: patience in proportion'
@@ -59,15 +59,15 @@ refresh: $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
 
 accuracy: python settings $(INSTALLED)
-	@$(BIN)/python -m tools.accuracy --profile=full --seeds="$${SEEDS:-0}" $(SETTINGS)
+	@$(BIN)/python -m tools.accuracy --seeds="$${SEEDS:-0}" $(SETTINGS)
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/speed.py --device="$${DEVICE:-auto}"
 
 records: python $(INSTALLED)
-	@$(BIN)/python -m tools.records --seeds $(or $(SEEDS),0 1 2) --recipe="$(RECIPE)" \
-		--data="$${DATA:-shapes}" --device="$${DEVICE:-auto}" $(if $(EPOCHS),--epochs="$(EPOCHS)") \
-		$(if $(RESULTS),--results="$(RESULTS)") $(if $(CHECKPOINTS),--checkpoints="$(CHECKPOINTS)")
+	@$(BIN)/python -m tools.records --seeds $${SEEDS:-0 1 2} --recipe="$$RECIPE" \
+		--data="$${DATA:-shapes}" --device="$${DEVICE:-auto}" $${EPOCHS:+--epochs="$$EPOCHS"} \
+		--results="$$RESULTS" --checkpoints="$$CHECKPOINTS"
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check

@@ -14,6 +14,7 @@ from vgglib.architecture import CONFIGURATIONS, vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
 from vgglib.experiments import (
+    ABLATION,
     MODELS,
     RECIPES,
     deeper,
@@ -491,3 +492,19 @@ def test_the_later_recipes_learn_and_resume_bit_for_bit(larger, tmp_path, monkey
     again = run(data, model, recipe, checkpoints=tmp_path)
     theirs = again.model.state_dict()
     assert all(torch.equal(w, theirs[key]) for key, w in whole.model.state_dict().items())
+
+
+def test_the_ablation_ends_at_modern(data):
+    """But for the epochs and the width, and the settings of a schedule that is not used."""
+    *_, last = ABLATION.values()
+    free = {"name", "epochs", "width", "patience", "threshold"}
+    modern = RECIPES["modern"]
+    different = {f.name for f in fields(last) if getattr(last, f.name) != getattr(modern, f.name)}
+    assert different <= free
+    assert len({str(replace(recipe, name="")) for recipe in ABLATION.values()}) == len(ABLATION)
+
+
+def test_a_first_layer_too_wide_for_whitening_is_refused(data):
+    recipe = replace(RECIPE, width=1, whitening=True)
+    with pytest.raises(ValueError, match=r"at most 54 filters, network 'I' has 128: choose"):
+        make_network("I", data, recipe)

@@ -137,3 +137,36 @@ def test_muon_takes_the_filters_and_leaves_what_is_fixed():
     assert len(others["params"]) == 5
     model[0].weight.requires_grad_(False)
     assert make_optimizer(model, recipe).param_groups[0]["params"] == []
+
+
+def test_a_gradient_of_zeros_spoils_nothing():
+    filters = nn.Parameter(torch.ones(2, 3, 3, 3))
+    optimizer = Muon([filters], [], lr=0.1, other_lr=0.0)
+    filters.grad = torch.zeros_like(filters)
+    optimizer.step()
+    assert filters.isfinite().all()
+
+
+def test_muon_with_scaled_gradients_steps_as_without_and_leaves_out_an_overflow():
+    """As in float16: the scaler divides the gradients again, or leaves the step out."""
+    models = [make_model(), make_model()]
+    recipe = Recipe("x", muon=0.2, learning_rate=0.1)
+    plain, scaled = (make_optimizer(model, recipe) for model in models)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    images = torch.randn(8, 3, 4, 4)
+    for model in models:
+        model.eval()
+    models[0](images).square().mean().backward()
+    plain.step()
+    scaler.scale(models[1](images).square().mean()).backward()
+    scaler.step(scaled)
+    scaler.update()
+    for ours, theirs in zip(models[1].parameters(), models[0].parameters(), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    before = [w.detach().clone() for w in models[1].parameters()]
+    for weight in models[1].parameters():
+        weight.grad = torch.full_like(weight, float("inf"))
+    scaler.scale(torch.zeros(()))
+    scaler.step(scaled)
+    scaler.update()
+    assert all(torch.equal(w, b) for w, b in zip(models[1].parameters(), before, strict=True))

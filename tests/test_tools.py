@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -264,7 +265,8 @@ def test_the_tables_are_made_by_the_chapters_in_order_for_each_seed(monkeypatch,
     monkeypatch.setattr(accuracy, "refresh", lambda path: refreshed.append(path.stem))
     folders = [f"--results={tmp_path / 'r'}", f"--checkpoints={tmp_path / 'c'}"]
     settings = read_settings(["--profile=full", "--data=shapes", *folders])
-    accuracy.measure(settings, [0, 3])
+    work = tmp_path / "full" / "work"
+    accuracy.measure(replace(settings, work=work), [0, 3])
     own = str(tmp_path / "r")
     assert executed == [
         *[(name, seed, own) for seed in (0, 3) for name in accuracy.TRAIN],
@@ -274,7 +276,10 @@ def test_the_tables_are_made_by_the_chapters_in_order_for_each_seed(monkeypatch,
 
     executed.clear()
     monkeypatch.setattr(accuracy, "check_writable", lambda *_: None)
-    accuracy.measure(read_settings(["--profile=full", "--data=shapes"]), [0])
+    settings = read_settings(["--profile=full", "--data=shapes"])
+    accuracy.measure(replace(settings, work=work), [0])
+    copies = [path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()]
+    assert "training-seed3.ipynb" in copies and "results.ipynb" in copies
     assert refreshed == list(accuracy.TABLES)
 
 

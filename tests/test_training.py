@@ -794,8 +794,8 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
         patch.setattr(module, function, nth(getattr(module, function), 3, error))
         with pytest.raises(
             OSError,
-            match=r"cannot write the checkpoint '.*run.pt' \(.*No space left.*\): the one of the"
-            r" epoch before is whole; make room on the disk",
+            match=r"cannot write the checkpoint '.*run.pt' \(.*No space left.*\): the one"
+            r" before, if any, is whole; make room on the disk",
         ):
             run(data, make_model(), checkpoint=file)
     assert os.listdir(tmp_path) == ["run.pt"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tools.chapters import ChapterError, chapters, execute, to_bytes
@@ -46,7 +47,7 @@ def measure(settings: Settings, seeds: list[int]) -> None:
     check_writable(settings.results, "records")
     check_writable(settings.checkpoints, "checkpoints")
     paths = {path.stem: path for path in chapters()}
-    executed = ROOT / "_build" / "accuracy" / Path(settings.data).name
+    executed = settings.work.parent.with_name("accuracy") / Path(settings.data).name
     for seed in seeds:
         for name in TRAIN:
             with step(f"seed {seed}, {name}"):
@@ -63,19 +64,17 @@ def measure(settings: Settings, seeds: list[int]) -> None:
                     file.write(to_bytes(execute(paths[name], own)))
 
 
-class step:
+@contextmanager
+def step(what: str) -> Iterator[None]:
     """Print what is under way, and how long it took."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        self.start = time.perf_counter()
-        print(f"{self.what:<30}", end="", flush=True)
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        took = time.perf_counter() - self.start
-        print(f"{took:8.0f} s" if kind is None else "stopped", flush=True)
+    start = time.perf_counter()
+    print(f"{what:<30}", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print("stopped", flush=True)
+        raise
+    print(f"{time.perf_counter() - start:8.0f} s", flush=True)
 
 
 def main() -> None:
@@ -83,8 +82,8 @@ def main() -> None:
     seeds = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith("--seeds=")]
     others = [a for a in sys.argv[1:] if not a.startswith(("--seeds=", "--profile="))]
     try:
-        settings = read_settings(["--profile=full", *others])
-        measure(replace(settings, profile="full"), read_seeds(seeds[-1] if seeds else "0"))
+        settings = read_settings([*others, "--profile=full"])
+        measure(settings, read_seeds(seeds[-1] if seeds else "0"))
     except (ValueError, OSError) as error:
         sys.exit(f"make accuracy: {error}")
     except ChapterError as error:

@@ -14,7 +14,9 @@ from vgglib.__main__ import main as train
 
 def main() -> None:
     """Fill in the folders and train, or say in a line what is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False, add_help=False
+    )
     parser.add_argument("--data", default="shapes")
     parser.add_argument("--results", default="")
     parser.add_argument("--checkpoints", default="")

@@ -1,9 +1,10 @@
 """vgglib: VGG in PyTorch, as the VGG book builds it chapter by chapter.
 
 The modules in the order of the chapters: ``architecture`` and ``trace``; ``data``, ``shapes``,
-``statistics`` and ``transforms``; ``evaluation``, ``devices``, ``optimization``, ``training`` and
-``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``distributed``. The command
-``python -m vgglib`` trains. ``figures`` draws for the notebooks and is imported by them alone.
+``statistics`` and ``transforms``; ``evaluation``, ``devices``, ``recipe``, ``optimization``,
+``training`` and ``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``distributed``.
+The command ``python -m vgglib`` trains. ``figures`` draws for the notebooks and is imported by them
+alone.
 """
 
 from vgglib.architecture import (
@@ -40,10 +41,11 @@ from vgglib.experiments import (
     run_experiment,
     training_pflop,
 )
+from vgglib.recipe import Recipe
 from vgglib.records import published_folder, read_records, write_record
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
 from vgglib.trace import Trace, trace
-from vgglib.training import Recipe, Training, train, train_epoch
+from vgglib.training import Training, train, train_epoch
 from vgglib.transfer import Transfer, match_layers, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,

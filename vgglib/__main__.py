@@ -10,12 +10,14 @@ goes on from the checkpoints of a run that was interrupted.
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 import sys
 from collections.abc import Sequence
 
 from vgglib import distributed
 from vgglib.architecture import CONFIGURATIONS
-from vgglib.data import load_data
+from vgglib.data import Data, load_data
 from vgglib.devices import PRECISIONS, choose_device
 from vgglib.experiments import (
     ABLATION,
@@ -42,9 +44,11 @@ def run(given: argparse.Namespace) -> None:
         recipes, names = [RECIPES[given.recipe]], given.models or MODELS[given.recipe]
     recipes = [recipe.shortened(given.epochs) for recipe in recipes]
     with distributed.process_group(choose_device(given.device)) as device:
-        # The first process downloads what is missing, then all of them read it.
-        distributed.from_first(lambda: load_data(given.data, root=given.downloads) and None)
-        data = load_data(given.data, root=given.downloads)
+        # The first process downloads what is missing, then the others read it too.
+        loaded: list[Data] = []
+        load = functools.partial(load_data, given.data, root=given.downloads)
+        distributed.from_first(lambda: loaded.append(load()))
+        data = loaded[0] if loaded else load()
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
         for seed in given.seeds:
@@ -101,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run(parser.parse_args(arguments))
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"vgglib: {error}")
+        # All processes have the same error; one tells it.
+        sys.exit(f"vgglib: {error}" if os.environ.get("RANK", "0") == "0" else 1)
 
 
 if __name__ == "__main__":

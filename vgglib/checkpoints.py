@@ -18,9 +18,10 @@ from torch import nn
 from vgglib import distributed
 from vgglib.data import Data
 from vgglib.files import atomic_write
+from vgglib.recipe import Recipe
 
-if TYPE_CHECKING:
-    from vgglib.training import Recipe, Training
+if TYPE_CHECKING:  # that module imports this one
+    from vgglib.training import Training
 
 
 def identify(
@@ -31,10 +32,16 @@ def identify(
     test_transform: Callable,
     seed: int,
 ) -> dict[str, Any]:
-    """What must be equal for a checkpoint to belong to a run, in words or as a digest."""
+    """What must be equal for a checkpoint to belong to a run, in words or as a digest.
+
+    Weights that are not learned are left out: they follow from the data, but not to the last bit on
+    every machine.
+    """
+    fixed = {name for name, weight in model.named_parameters() if not weight.requires_grad}
     weights = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        weights.update(tensor.detach().cpu().contiguous().numpy().data)
+    for name, tensor in model.state_dict().items():
+        if name not in fixed:
+            weights.update(tensor.detach().cpu().contiguous().numpy().data)
     return {
         **{f"recipe's {key}": value for key, value in asdict(recipe).items()},
         "model": str(model),
@@ -66,8 +73,16 @@ def save_checkpoint(
         OSError: it cannot be written; the one before is whole.
     """
     random_states = distributed.from_all(_random_state(device))
-    if distributed.rank() != 0:
-        return
+    distributed.from_first(lambda: _write(path, identity, parts, training, random_states))
+
+
+def _write(
+    path: str | Path,
+    identity: dict[str, Any],
+    parts: dict[str, Any],
+    training: Training,
+    random_states: list[dict[str, torch.Tensor]],
+) -> None:
     state = {
         "identity": identity,
         "random_state": random_states[0],
@@ -80,7 +95,7 @@ def save_checkpoint(
             torch.save(state, file)
     except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
         raise OSError(
-            f"cannot write the checkpoint {str(path)!r} ({error}): the one of the epoch before is"
+            f"cannot write the checkpoint {str(path)!r} ({error}): the one before, if any, is"
             " whole; make room on the disk, or choose another folder, and run again"
         ) from error
 
@@ -104,8 +119,13 @@ def load_checkpoint(
     """
     state = distributed.from_first(lambda: _read(path, identity))
     for name, part in parts.items():
-        if state.get(name):  # a run that moves to float16 finds no state of a scaler
-            part.load_state_dict(state[name])
+        if name == "scaler" and not state[name]:
+            continue  # a run that moves to float16 finds no state of a scaler
+        if name == "optimizer":
+            # How a step is computed is the device's affair, not the checkpoint's.
+            for saved, own in zip(state[name]["param_groups"], part.param_groups, strict=True):
+                saved.update({key: own[key] for key in ("fused", "foreach") if key in own})
+        part.load_state_dict(state[name])
     rank = distributed.rank()
     others = state.get("random_states_of_others", [])
     if rank <= len(others):  # with more processes than before, the new ones keep what they drew
@@ -114,8 +134,6 @@ def load_checkpoint(
 
 
 def _read(path: str | Path, identity: dict[str, Any]) -> dict[str, Any]:
-    from vgglib.training import Recipe  # not above: that module imports this one
-
     try:
         # weights_only: a pickle could run any code when it is loaded.
         state = torch.load(path, map_location="cpu", weights_only=True)

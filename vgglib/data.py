@@ -65,10 +65,15 @@ class Split:
         return len(self.labels)
 
     def __getitem__(self, index) -> tuple[Tensor, Tensor]:
-        if isinstance(index, Tensor) and index.dtype == torch.int64 and index.dim() == 1:
-            # The same, but twice as fast as indexing on the CPU.
-            return self.images.index_select(0, index), self.labels.index_select(0, index)
         return self.images[index], self.labels[index]
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and labels at the positions ``index``, int64 of 0 or more, shape (N,).
+
+        As indexing, but twice as fast on a CPU.
+        """
+        index = index.to(self.images.device)
+        return self.images.index_select(0, index), self.labels.index_select(0, index)
 
     def take(self, index: Tensor) -> Split:
         """The split of the samples of ``index`` (int64 positions or a mask)."""

@@ -99,7 +99,7 @@ def keep_freed_memory() -> None:
     if mallopt:
         m_trim_threshold, m_mmap_max = -1, -4
         mallopt(m_mmap_max, 0)  # large blocks come from the heap, ...
-        mallopt(m_trim_threshold, 2**31 - 1)  # ... which does not shrink when its end is free
+        mallopt(m_trim_threshold, -1)  # ... which never shrinks
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -41,21 +40,22 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         yield device
         return
     if device.type == "cuda":
-        local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if local >= gpus:
+        processes, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        if processes > gpus:
             raise ValueError(
-                f"process {local + 1} on this machine finds {gpus} GPUs: start as many processes as"
-                f" there are GPUs (torchrun --nproc-per-node={gpus})"
+                f"{processes} processes on this machine find {gpus} GPUs: start as many processes"
+                f" as there are GPUs (torchrun --nproc-per-node={gpus})"
             )
-        device = torch.device("cuda", local)
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     elif device.type != "cpu":
         raise ValueError(f"{device.type} serves one process: start without torchrun, or on the CPU")
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield device
-    finally:
-        dist.destroy_process_group()
+    # Long enough for process 0 to download the data, or to evaluate, while the others wait.
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(hours=1))
+    yield device
+    # Not after an error: it would wait for processes that have ended.
+    dist.destroy_process_group()
 
 
 def world_size() -> int:
@@ -68,18 +68,28 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def from_first(compute: Callable[[], T]) -> T:
-    """What ``compute`` gives in process 0, in all of them; the others wait and do not call it."""
+def from_first(compute: Callable[[], Any]) -> Any:
+    """What ``compute`` gives in process 0, in all of them; the others wait and do not call it.
+
+    If it raises an error there, all processes raise it.
+    """
     if world_size() == 1:
         return compute()
-    result = [compute() if rank() == 0 else None]
+    result: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            result[0] = compute()
+        except Exception as error:  # the others must not wait for a result that never comes
+            result[1] = error
     dist.broadcast_object_list(result, src=0)
+    if result[1] is not None:
+        raise result[1]
     return result[0]
 
 
-def from_all(value: T) -> list[T]:
+def from_all(value: Any) -> list[Any]:
     """The values of all processes, in the order of their numbers."""
-    values: list[Any] = [value] * world_size()
+    values = [value] * world_size()
     if world_size() > 1:
         dist.all_gather_object(values, value)
     return values
@@ -123,8 +133,9 @@ def mean(tensor: Tensor) -> Tensor:
 def replicate(model: nn.Module) -> nn.Module:
     """The model such that its gradients are averaged over the processes; alone, itself.
 
-    On GPUs batch normalization then takes its statistics from the whole batch. On CPUs PyTorch has
-    no such layer, and each process normalizes its own part.
+    On GPUs batch normalization then takes its statistics from the whole batch: its layers are
+    exchanged in the model itself. On CPUs PyTorch has no such layer, and each process normalizes
+    its own part.
     """
     if world_size() == 1:
         return model

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-if TYPE_CHECKING:
-    from vgglib.training import Recipe
-
-SCHEDULES = ("plateau", "one_cycle")
+from vgglib.devices import choose_precision
+from vgglib.recipe import Recipe
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -33,8 +30,8 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         weights,
         lr=recipe.learning_rate,
         nesterov=recipe.nesterov,
-        # One pass over the weights in place of several; the device may have none of it.
-        fused=weights[0].device.type in ("cpu", "cuda"),
+        # One pass over the weights in place of several, where the device has that.
+        fused=True if weights[0].device.type in ("cpu", "cuda") else None,
         **options,
     )
 
@@ -48,6 +45,10 @@ def make_schedule(
         optimizer: whose learning rates are moved.
         recipe: which schedule.
         steps: of the whole training.
+
+    Returns:
+        A schedule to step after each epoch with the validation accuracy (``"plateau"``), or after
+        each step of the optimizer (``"one_cycle"``).
     """
     if recipe.schedule == "one_cycle":
         return LambdaLR(optimizer, lambda step: one_cycle(step / steps, recipe.warmup))
@@ -63,7 +64,7 @@ def make_schedule(
 def one_cycle(done: float, warmup: float) -> float:
     """Factor on the learning rate: straight up to 1 while warming up, then straight down to 0.
 
-    After Smith & Topin (2018), "Super-Convergence", whose cycle starts at a tenth of the peak.
+    After Smith & Topin (2018), "Super-Convergence"; the way up starts at a tenth of the peak.
 
     Args:
         done: part of the training that is behind, in [0, 1].
@@ -130,7 +131,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self) -> None:
         """One step for each weight that has a gradient."""
         for group in self.param_groups:
             momentum = group["momentum"]
@@ -149,18 +150,24 @@ class Muon(torch.optim.Optimizer):
                 if group["orthogonal"]:
                     length = state["length"]
                     matrix = orthogonalize(direction.flatten(1))
-                    direction = (matrix * (length / matrix.norm())).view_as(weight)
+                    direction = (matrix * (length / _length(matrix))).view_as(weight)
                     weight.sub_(direction, alpha=group["lr"])
-                    weight.mul_(length / weight.norm())
+                    weight.mul_(length / _length(weight))
                 else:
                     weight.sub_(direction, alpha=group["lr"])
+
+
+def _length(tensor: Tensor) -> Tensor:
+    """Never 0, so that one may divide by it."""
+    return tensor.norm().clamp(min=1e-7)
 
 
 def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
     """The matrix with all its singular values brought near 1, by products of matrices alone.
 
     Each iteration applies the odd polynomial a s + b s^3 + c s^5 to all singular values s at once.
-    Its coefficients (Jordan et al. 2024) lift small values fast, and leave all between 0.7 and 1.2.
+    Its coefficients (Jordan et al. 2024) lift small values fast, and leave those that were not too
+    small between about 0.6 and 1.2.
 
     Args:
         matrix: shape (rows, columns), any size; not all zeros.
@@ -170,8 +177,9 @@ def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
         float32, of the same shape.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    # bfloat16 is precise enough, and the fastest that many devices have.
-    x = matrix.bfloat16() / (matrix.norm() + 1e-7)
+    # bfloat16 is precise enough, where the device has it.
+    bfloat16 = choose_precision(matrix.device) == "bfloat16"
+    x = (matrix / _length(matrix)).to(torch.bfloat16 if bfloat16 else torch.float32)
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.T
     for _ in range(iterations):

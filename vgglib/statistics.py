@@ -177,7 +177,7 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     (2012) whiten patches so; Page (2018) and Jordan (2024) start fast networks with it.
 
     Args:
-        images: uint8 training images (N, 3, H, W); 5,000 of them are enough.
+        images: uint8 training images (N, 3, H, W), of which about 5,000 are used.
         mean: of RGB on the [0, 1] scale, shape (3,), that is subtracted before.
         filters: how many, an even number of at most ``2 * 3 * size ** 2``: the components with the
             largest variance, then their negatives.
@@ -192,10 +192,16 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     most = 2 * 3 * size**2
     if filters % 2 or not 0 < filters <= most:
         raise ValueError(f"filters must be an even number from 2 to {most}, got {filters}")
-    centered = images[:5000].double().cpu() / 255 - mean.double()[:, None, None]
-    patches = centered.unfold(2, size, 1).unfold(3, size, 1)  # (N, 3, H', W', size, size)
-    patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * size**2)
-    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    covariance = torch.zeros(most // 2, most // 2, dtype=torch.float64)
+    count = 0
+    chosen = images[:: max(1, len(images) // 5000)]  # from all over: folders come class by class
+    for part in chosen.split(200):
+        centered = part.cpu().double() / 255 - mean.double()[:, None, None]
+        patches = centered.unfold(2, size, 1).unfold(3, size, 1)  # (N, 3, H', W', size, size)
+        patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, most // 2)
+        covariance += patches.T @ patches
+        count += len(patches)
+    values, vectors = torch.linalg.eigh(covariance / count)
     values, vectors = values.flip(0)[: filters // 2], vectors.flip(1)[:, : filters // 2]
     # The floor keeps the weakest components, which are mostly noise, from being blown up.
     components = (vectors / (values + 5e-4).sqrt()).T.reshape(-1, 3, size, size)

@@ -11,8 +11,9 @@ import copy
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -32,7 +33,8 @@ from vgglib.devices import (
 )
 from vgglib.evaluation import Evaluation, evaluate, predict
 from vgglib.files import check_writable
-from vgglib.optimization import SCHEDULES, make_optimizer, make_schedule, update_average
+from vgglib.optimization import make_optimizer, make_schedule, update_average
+from vgglib.recipe import Recipe
 
 # How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
 # GPU wait for the CPU, so it is not done at each.
@@ -43,108 +45,14 @@ _SEEDS_BETWEEN_PROCESSES = 1_000_003
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that is decided about a training, besides the network and the data.
-
-    The defaults are Zhong's (2024), which are the paper's (section 3.1) but for the batch of 256,
-    the 74 epochs and the crops, and He's first weights in place of N(0, 0.01^2).
-
-    Attributes:
-        name: as in the records.
-        epochs: passes over the training images.
-        batch_size: images in a step.
-        learning_rate: of the first epoch.
-        momentum: fraction of the last step that is kept.
-        weight_decay: pull of each weight towards 0.
-        dropout: probability of zeroing a hidden feature of the fully connected layers.
-        flip: probability of mirroring a training image.
-        color_std: standard deviation of the amplitudes of the color shift; 0 turns it off.
-        color_scale: ``"eigenvalue"`` or ``"root"``, see :class:`~vgglib.transforms.PCAColorShift`.
-        factor: what the learning rate is multiplied by on a plateau.
-        patience: epochs without improvement that are tolerated before.
-        threshold: an accuracy counts as improved when it is this fraction better than the best.
-        initialization: see :func:`~vgglib.architecture.initialize`.
-        width: factor on channels and hidden features, see :func:`~vgglib.architecture.vgg`.
-        schedule: ``"plateau"``, with the three settings above, or ``"one_cycle"``.
-        warmup: for one cycle, part of the training in which the learning rate rises.
-        nesterov: momentum that looks a step ahead.
-        label_smoothing: part of the target's probability that is spread over all classes.
-        translation: pixels that a training image may be moved by, along each axis.
-        batch_norm: batch normalization after each convolution.
-        averaging: part of the moving average of the weights that stays at each step, see
-            :func:`~vgglib.optimization.update_average`; 0 takes the last weights.
-        muon: step of the filters under :class:`~vgglib.optimization.Muon`; 0 turns it off.
-        whitening: first convolution fixed to the principal components of the training images'
-            patches, see :func:`~vgglib.statistics.whitening_filters`.
-    """
-
-    name: str
-    epochs: int = 200
-    batch_size: int = 128
-    learning_rate: float = 1e-2
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    dropout: float = 0.5
-    flip: float = 0.5
-    color_std: float = 0.1
-    color_scale: str = "eigenvalue"
-    factor: float = 0.1
-    patience: int = 10
-    threshold: float = 1e-3
-    initialization: str = "he"
-    width: float = 1.0
-    schedule: str = "plateau"
-    warmup: float = 0.0
-    nesterov: bool = False
-    label_smoothing: float = 0.0
-    translation: int = 0
-    batch_norm: bool = False
-    averaging: float = 0.0
-    muon: float = 0.0
-    whitening: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an int of 1 or more, got {value!r}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
-            )
-        for name in ("warmup", "label_smoothing", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")
-
-    @property
-    def grows(self) -> bool:
-        """Whether deeper networks start from shallower ones (the paper, section 3.1).
-
-        Batch normalization has made that unnecessary.
-        """
-        return not (self.batch_norm or self.muon)
-
-    def shortened(self, epochs: int | None) -> Recipe:
-        """The same recipe for fewer (or more) epochs, with patience in proportion.
-
-        ``None`` leaves it as it is.
-        """
-        if epochs is None:
-            return self
-        patience = max(1, round(self.patience * epochs / self.epochs))
-        return replace(self, epochs=epochs, patience=patience)
-
-
-@dataclass(frozen=True)
 class Training:
     """What :func:`train` did.
 
     Attributes:
         history: a list with a number for each epoch, for each of ``"train_loss"`` (nats, with
             augmentation and dropout), ``"validation_loss"`` (nats), ``"validation_top_1"``
-            (percent, averaged with the mirror image), ``"learning_rate"`` and ``"seconds"``.
+            (percent, averaged with the mirror image), ``"learning_rate"`` (of its first step) and
+            ``"seconds"``.
         devices: where it was computed and in which precision; several if the run was moved.
     """
 
@@ -182,7 +90,8 @@ def train_epoch(
         precision: see :func:`~vgglib.devices.choose_precision`.
         label_smoothing: part of the target's probability that is spread over all classes.
         scaler: scales the loss so that small float16 gradients do not become 0.
-        after_step: called with the number of images and the loss of each step.
+        after_step: called after each step with the number of images in the whole batch, and the
+            loss of this process's part, weighted as it went into the gradient.
 
     Returns:
         Mean cross-entropy of the epoch in nats.
@@ -194,7 +103,7 @@ def train_epoch(
     order = distributed.from_first(lambda: torch.randperm(len(split)))
     for batch in order.split(batch_size):
         index, weight = distributed.part_of(batch)  # alone: all of the batch, and 1
-        images, labels = split[index.to(device)]
+        images, labels = split.batch(index)
         images = transform(images).contiguous(memory_format=torch.channels_last)
         with autocast(device, precision):
             logits = model(images)
@@ -230,6 +139,7 @@ def train(
     way goes on after its last whole epoch; on the CPU its weights are those of a run that was never
     killed, bit for bit. torch's global random state is as before afterwards. Processes that
     ``torchrun`` started train together, each on its part of every batch; process 0 alone writes.
+    On a CPU under Linux the whole process keeps the memory that it frees from now on.
 
     Args:
         model: gives logits; moved to the device.
@@ -249,14 +159,14 @@ def train(
 
     Raises:
         FloatingPointError: the loss is no longer finite; the message says what to try.
-        ValueError: the checkpoint is damaged or belongs to another run.
+        ValueError: there is no such device or precision, or the checkpoint is damaged or belongs to
+            another run.
         OSError: the checkpoint cannot be written; the one before it stays whole.
     """
     device = choose_device(device)
     precision = choose_precision(device, precision)
     if checkpoint is not None:
-        if distributed.rank() == 0:
-            check_writable(Path(checkpoint).parent, "checkpoints")
+        distributed.from_first(lambda: check_writable(Path(checkpoint).parent, "checkpoints"))
         identity = identify(model, data, recipe, train_transform, test_transform, seed)
     if device.type == "cpu":
         keep_freed_memory()
@@ -265,12 +175,13 @@ def train(
     split, validation = data.train.to(device), data.validation.to(device)
     replica = distributed.replicate(model)
     average = copy.deepcopy(model) if recipe.averaging else None
+    judged = model if average is None else average  # what is evaluated, and kept at the end
     optimizer = make_optimizer(model, recipe)
     steps = math.ceil(len(split) / recipe.batch_size)
     schedule = make_schedule(optimizer, recipe, steps * recipe.epochs)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
     parts = {"model": model, "optimizer": optimizer, "scheduler": schedule, "scaler": scaler}
-    if average:
+    if average is not None:
         parts["average"] = average
     keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
     training = Training({key: [] for key in keys}, [])
@@ -287,19 +198,23 @@ def train(
         done = len(history["seconds"])
         if done < recipe.epochs:
             where = f"{distributed.device_names(device_name(device))}, {precision}"
-            training.devices.extend([where] if where not in training.devices else [])
+            if where not in training.devices:
+                training.devices.append(where)
         with _progress_bar(progress, len(split), done, recipe.epochs) as bar:
             for epoch in range(done + 1, recipe.epochs + 1):
                 started = time.perf_counter()
                 bar.set_description(f"epoch {epoch}/{recipe.epochs}")
                 watch = _Watch(bar, epoch, recipe)
-                rate = optimizer.param_groups[-1]["lr"]
+                rate = optimizer.param_groups[-1]["lr"]  # under Muon, that of all but the filters
 
                 def after_step(images: int, loss: Tensor, watch: _Watch = watch) -> None:
                     watch(images, loss)
                     if recipe.schedule == "one_cycle":
-                        schedule.step()
-                    if average:
+                        with warnings.catch_warnings():
+                            # In float16 the first step may be left out, with a smaller scale next.
+                            warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
+                            schedule.step()
+                    if average is not None:
                         update_average(average, model, recipe.averaging)
 
                 loss = train_epoch(
@@ -316,7 +231,7 @@ def train(
                 watch.check(loss)
                 found = distributed.from_first(
                     lambda watch=watch: _validate(
-                        average or model, validation, test_transform, precision, watch
+                        judged, validation, test_transform, precision, watch
                     )
                 )
                 history["train_loss"].append(loss)
@@ -329,7 +244,7 @@ def train(
                 bar.set_postfix(validation=f"{found.top_1:.1f} %")
                 if checkpoint is not None:
                     save_checkpoint(checkpoint, identity, parts, device, training)
-    if average:
+    if average is not None:
         model.load_state_dict(average.state_dict())
     return training
 
@@ -362,7 +277,8 @@ class _Watch:
         self.bar.update(images)
         self.steps += 1
         if self.steps % _STEPS_BETWEEN_LOOKS == 1:
-            self.check(loss.item())
+            # The mean over all processes, so that all of them stop together.
+            self.check(distributed.mean(loss).item())
 
     def check(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -114,7 +114,7 @@ class RandomHorizontalFlip(_ImageTransform):
         """Mirror the images of the mask."""
         flip = params["flip"][..., None, None, None]
         mirrored = inpt.flip(-1)
-        if inpt.dtype == torch.uint8:
+        if inpt.dtype == torch.uint8 and inpt.device.type == "cpu":
             # Bytes wrap around, so the sum is exact; on a CPU it is far faster than torch.where.
             return _like(inpt, mirrored.sub_(inpt).mul_(flip.byte()).add_(inpt))
         return _like(inpt, torch.where(flip, mirrored, inpt))
