@@ -18,10 +18,11 @@ from vgglib.data import Data
 from vgglib.devices import choose_device, choose_precision
 from vgglib.evaluation import Evaluation, evaluate
 from vgglib.files import check_writable
+from vgglib.recipe import Recipe
 from vgglib.records import run_name, write_record
 from vgglib.statistics import channel_statistics, whitening_filters
 from vgglib.trace import trace
-from vgglib.training import Recipe, Training, train
+from vgglib.training import Training, train
 from vgglib.transfer import Transfer, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,
