@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
+from torchvision.transforms.v2 import functional as F
 
 from vgglib import experiments, training
 from vgglib.architecture import CONFIGURATIONS, vgg
@@ -17,6 +18,7 @@ from vgglib.experiments import (
     ABLATION,
     MODELS,
     RECIPES,
+    SCALES,
     deeper,
     make_network,
     make_transforms,
@@ -31,6 +33,7 @@ from vgglib.training import Recipe
 from vgglib.transforms import (
     PCAColorShift,
     RandomHorizontalFlip,
+    RandomScaleCrop,
     RandomTranslation,
     SubtractMean,
 )
@@ -59,18 +62,21 @@ def run(data, name="I", recipe=RECIPE, **options):
 
 
 def test_the_recipe_of_the_paper_has_its_numbers():
-    """Section 3.1 of the paper; batch and epochs are Zhong's (2024)."""
+    """Section 3.1 of the paper; epochs, patience and batch are fitted to two CPU cores."""
     paper = RECIPES["paper"]
     assert (paper.momentum, paper.weight_decay, paper.dropout) == (0.9, 5e-4, 0.5)
     assert (paper.learning_rate, paper.factor, paper.flip) == (1e-2, 0.1, 0.5)
     assert (paper.color_std, paper.color_scale) == (0.1, "eigenvalue")
-    assert (paper.batch_size, paper.schedule, paper.width) == (128, "plateau", 1.0)
+    assert (paper.schedule, paper.width) == ("plateau", 1.0)
     later = {
         "nesterov": False, "label_smoothing": 0.0, "translation": 0, "batch_norm": False,
-        "averaging": 0.0, "muon": 0.0, "whitening": False,
+        "averaging": 0.0, "muon": 0.0, "whitening": False, "crop": 0, "scale": (0, 0),
     }  # fmt: skip
     assert {name: getattr(paper, name) for name in later} == later
-    assert Recipe("paper").epochs == 200 and paper.shortened(200).patience == 10
+    zhong = Recipe("paper")
+    assert (zhong.epochs, zhong.patience, zhong.batch_size) == (200, 10, 128)
+    assert zhong.shortened(20).patience == 1 and zhong.shortened(5).patience == 1
+    assert paper.patience == paper.shortened(5).patience == 0
 
 
 def test_recipes_are_named_as_they_are_asked_for():
@@ -97,6 +103,36 @@ def test_the_transforms_have_the_statistics_of_the_training_images(data):
     assert (shift.std, shift.scale) == (0.1, "eigenvalue")
     (alone,) = test_transform.transforms
     assert str(alone) == str(subtract)
+
+
+def test_a_recipe_with_crops_trains_on_them_and_validates_on_the_center():
+    recipe = SCALES["S = 32 to 64"]
+    data = load_data("shapes", train_images=60, validation=1 / 3, test_images=30)
+    train_transform, test_transform = make_transforms(data, recipe)
+    crop = train_transform.transforms[0]
+    assert isinstance(crop, RandomScaleCrop) and (crop.size, crop.scale) == (28, (32, 64))
+    assert make_network("I", data, recipe).image_size == (28, 28)
+    assert train_transform(data.train.images).shape == (40, 3, 28, 28)
+    middle = F.resize(data.test.images, [48], antialias=True)[..., 10:38, 10:38]
+    subtract = test_transform.transforms[-1]
+    assert torch.equal(test_transform(data.test.images), subtract(middle))
+
+
+def test_the_training_scales_are_the_papers_divided_by_8():
+    assert [r.scale for r in SCALES.values()] == [(32, 32), (48, 48), (32, 64)]
+    assert {r.crop for r in SCALES.values()} == {28}
+    free = {"name", "scale"}
+    first = SCALES["S = 32"]
+    for recipe in SCALES.values():
+        changed = {
+            f.name for f in fields(Recipe) if getattr(recipe, f.name) != getattr(first, f.name)
+        }
+        assert changed <= free
+
+
+def test_a_recipe_with_an_impossible_crop_is_refused():
+    with pytest.raises(ValueError, match="a scale of 24 to 24 px for a crop of 28 px"):
+        Recipe("bad", crop=28, scale=(24, 24))
 
 
 def test_the_color_shift_can_be_scaled_otherwise_or_left_out(data):
@@ -466,7 +502,8 @@ def test_the_operations_of_a_training_are_six_for_each_multiply_add(data):
 
 
 def test_the_record_holds_all_settings(data):
-    assert run(data).record["settings"] == {f.name: getattr(RECIPE, f.name) for f in fields(RECIPE)}
+    wanted = {f.name: getattr(RECIPE, f.name) for f in fields(RECIPE)}
+    assert run(data).record["settings"] == wanted | {"scale": [0, 0]}  # JSON has lists only
 
 
 @pytest.mark.parametrize("name", ["modern", "fast"])

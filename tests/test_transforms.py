@@ -6,10 +6,12 @@ import torch
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
 from vgglib.transforms import (
     PCAColorShift,
     RandomHorizontalFlip,
+    RandomScaleCrop,
     RandomTranslation,
     SubtractMean,
 )
@@ -357,3 +359,67 @@ def test_impossible_translations_are_refused(pixels):
 def test_a_translation_beyond_the_image_is_refused():
     with pytest.raises(ValueError, match="5x4 pixels cannot be moved by 4"):
         RandomTranslation(4)(torch.rand(3, 5, 4))
+
+
+# --------------------------------------------------------------------------------------------------
+# Random scale and crop
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [16, 20, 33, 40, 61, 80])
+@pytest.mark.parametrize("sides", [(40, 40), (40, 57), (57, 40)])
+def test_scale_crop_is_torchvisions_resize_and_a_crop(scale, sides):
+    images = torch.rand(4, 3, *sides, dtype=torch.float64)
+    crop = RandomScaleCrop(16, scale)
+    params = crop.make_params([images])
+    found = crop.transform(images, params)
+    resized = F.resize(images, [scale], antialias=True)
+    for image, place, expected in zip(resized, params["place"], found, strict=True):
+        room = torch.tensor(resized.shape[-2:]) - 16
+        row, column = (place * (room + 1)).floor().long().tolist()
+        cut = image[:, row : row + 16, column : column + 16]
+        torch.testing.assert_close(expected, cut, atol=1e-5, rtol=0)
+
+
+def test_scale_crop_at_the_size_of_the_image_is_the_image():
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(RandomScaleCrop(32, 32)(images), images)
+
+
+def test_scale_crop_draws_for_each_image_and_reaches_all_scales_and_places():
+    torch.manual_seed(0)
+    crop = RandomScaleCrop(28, (32, 34))
+    images = torch.rand(3000, 3, 8, 8)
+    params = crop.make_params([images])
+    counts = params["scale"].bincount()
+    assert counts[:32].sum() == 0 and len(counts) == 35
+    assert (counts[32:] - 1000).abs().max() < 110  # four standard deviations
+    rows = (params["place"][:, 0] * (params["scale"] - 27)).floor()[params["scale"] == 32]
+    assert rows.unique().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_scale_crop_keeps_uint8_and_works_on_one_image():
+    image = torch.randint(256, (3, 32, 32), dtype=torch.uint8)
+    found = RandomScaleCrop(28, (32, 64))(image)
+    assert found.shape == (3, 28, 28) and found.dtype == torch.uint8
+    gray = RandomScaleCrop(8, (9, 70))(torch.full((64, 3, 16, 16), 200, dtype=torch.uint8))
+    assert gray.unique().tolist() == [200]  # weights sum to 1, at the borders too
+
+
+def test_scale_crop_prints_what_a_checkpoint_compares():
+    assert str(RandomScaleCrop(28, (32, 64))) == "RandomScaleCrop(size=28, scale=(32, 64))"
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "message"),
+    [
+        (28, 24, "a scale of 24 to 24 px for a crop of 28 px"),
+        (28, (40, 32), "crop <= smallest <= largest"),
+        (28, (24, 32), "a scale of 24 to 32 px for a crop of 28 px"),
+        (0, 32, "ints of 1 or more"),
+        (28, (32.0, 64), "ints of 1 or more"),
+    ],
+)
+def test_scale_crop_refuses_what_cannot_be(size, scale, message):
+    with pytest.raises(ValueError, match=message):
+        RandomScaleCrop(size, scale)

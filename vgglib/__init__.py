@@ -2,9 +2,9 @@
 
 The modules in the order of the chapters: ``architecture`` and ``trace``; ``data``, ``shapes``,
 ``statistics`` and ``transforms``; ``evaluation``, ``devices``, ``recipe``, ``optimization``,
-``training`` and ``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``distributed``.
-The command ``python -m vgglib`` trains. ``figures`` draws for the notebooks and is imported by them
-alone.
+``training`` and ``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``protocols`` and
+``tables``; ``distributed``. The command ``python -m vgglib`` trains, ``python -m vgglib.imagenet``
+tests at full size. ``figures`` draws for the notebooks and is imported by them alone.
 """
 
 from vgglib.architecture import (
@@ -33,6 +33,7 @@ from vgglib.experiments import (
     ABLATION,
     MODELS,
     RECIPES,
+    SCALES,
     Experiment,
     deeper,
     make_network,
@@ -41,15 +42,32 @@ from vgglib.experiments import (
     run_experiment,
     training_pflop,
 )
+from vgglib.protocols import (
+    ConvolutionalVGG,
+    Protocol,
+    average_probabilities,
+    grid_crops,
+    multiply_adds,
+    predict_by,
+    scales_around,
+)
 from vgglib.recipe import Recipe
-from vgglib.records import published_folder, read_records, write_record
+from vgglib.records import (
+    published_folder,
+    read_records,
+    read_test_records,
+    write_record,
+    write_test_record,
+)
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
+from vgglib.tables import PAPER, Cell, PaperResult, fill_tables, plan_tables
 from vgglib.trace import Trace, trace
 from vgglib.training import Training, train, train_epoch
 from vgglib.transfer import Transfer, match_layers, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,
     RandomHorizontalFlip,
+    RandomScaleCrop,
     RandomTranslation,
     SubtractMean,
 )
@@ -58,17 +76,24 @@ __all__ = [
     "ABLATION",
     "CONFIGURATIONS",
     "MODELS",
+    "PAPER",
     "PCA",
     "RECIPES",
+    "SCALES",
     "VGG",
+    "Cell",
     "ChannelStatistics",
     "ConvDescriptor",
+    "ConvolutionalVGG",
     "Data",
     "Evaluation",
     "Experiment",
     "LinearDescriptor",
     "PCAColorShift",
+    "PaperResult",
+    "Protocol",
     "RandomHorizontalFlip",
+    "RandomScaleCrop",
     "RandomTranslation",
     "Recipe",
     "Split",
@@ -79,24 +104,32 @@ __all__ = [
     "Trace",
     "Training",
     "Transfer",
+    "average_probabilities",
     "channel_statistics",
     "choose_device",
     "choose_precision",
     "confusion_matrix",
     "deeper",
     "evaluate",
+    "fill_tables",
+    "grid_crops",
     "initialize",
     "load_data",
     "load_torchvision",
     "make_network",
     "make_transforms",
     "match_layers",
+    "multiply_adds",
     "package_version",
+    "plan_tables",
     "predict",
+    "predict_by",
     "published_folder",
     "read_folder_images",
     "read_records",
+    "read_test_records",
     "run_experiment",
+    "scales_around",
     "to_torchvision",
     "top_k_accuracy",
     "top_k_error",
@@ -107,5 +140,6 @@ __all__ = [
     "transfer_weights",
     "vgg",
     "write_record",
+    "write_test_record",
 ]
 __version__ = package_version()

@@ -14,6 +14,7 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vgglib import distributed
 from vgglib.architecture import CONFIGURATIONS
@@ -23,10 +24,12 @@ from vgglib.experiments import (
     ABLATION,
     MODELS,
     RECIPES,
+    SCALES,
     Experiment,
     deeper,
     run_experiment,
 )
+from vgglib.tables import fill_tables, plan_tables
 
 
 def run(given: argparse.Namespace) -> None:
@@ -38,11 +41,13 @@ def run(given: argparse.Namespace) -> None:
         RuntimeError: a download failed.
         FloatingPointError: a training diverged.
     """
-    if given.recipe == "ablation":
-        recipes, names = list(ABLATION.values()), given.models or ("I",)
+    series = {"ablation": (ABLATION, ("I",)), "scales": (SCALES, ("I", "II", "III"))}
+    if given.recipe in series:
+        recipes, names = series[given.recipe]
     else:
-        recipes, names = [RECIPES[given.recipe]], given.models or MODELS[given.recipe]
-    recipes = [recipe.shortened(given.epochs) for recipe in recipes]
+        recipes, names = {given.recipe: RECIPES[given.recipe]}, MODELS[given.recipe]
+    recipes = {key: recipe.shortened(given.epochs) for key, recipe in recipes.items()}
+    names = tuple(given.models or names)
     with distributed.process_group(choose_device(given.device)) as device:
         # The first process downloads what is missing, then the others read it too.
         loaded: list[Data] = []
@@ -52,7 +57,8 @@ def run(given: argparse.Namespace) -> None:
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
         for seed in given.seeds:
-            for recipe in recipes:
+            experiments: dict[tuple[str, str], Experiment] = {}
+            for key, recipe in recipes.items():
                 shallow = None
                 for name in names:
                     experiment = run_experiment(
@@ -69,6 +75,20 @@ def run(given: argparse.Namespace) -> None:
                     say(summary(experiment), flush=True)
                     if recipe.grows:
                         shallow = experiment.model
+                    experiments[key, name] = experiment
+            if given.recipe == "scales":
+                cells = plan_tables({key: r.scale for key, r in recipes.items()}, names)
+                distributed.from_first(
+                    lambda cells=cells, experiments=experiments: fill_tables(
+                        cells,
+                        experiments,
+                        data,
+                        results=Path(given.results) / "tests",
+                        device=device,
+                        precision=given.precision,
+                    )
+                )
+                say(f"seed {seed}: tested by {len(cells)} combinations of network and protocol")
 
 
 def summary(experiment: Experiment) -> str:
@@ -93,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--data", default="shapes", help="shapes, cifar10, or a folder: {train,test}/<class>/*")
-    add("--recipe", default="quick", choices=[*RECIPES, "ablation"])
+    add("--recipe", default="quick", choices=[*RECIPES, "ablation", "scales"])
     add("--models", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default")
     add("--seeds", default=[0], nargs="+", type=int)
     add("--epochs", type=int, help="fewer or more, with patience in proportion")

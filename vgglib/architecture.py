@@ -392,7 +392,7 @@ class VGG(nn.Module):
         ]
         linear = _parse_list(linear, LinearDescriptor, "linear")
 
-        sizes = _pooled_size(stacks, height), _pooled_size(stacks, width)
+        sizes = pooled_size(stacks, height), pooled_size(stacks, width)
         if not all(sizes):
             raise ValueError(
                 f"images of {height}x{width} pixels are too small for {len(stacks)} stacks, each"
@@ -413,6 +413,7 @@ class VGG(nn.Module):
         self.linear = linear
         self.in_channels = in_channels
         self.image_size = (height, width)
+        self.feature_size = sizes  # of the last pool's output, height and width
         self.num_classes = self.classifier.out_features
         initialize(self, initialization)
 
@@ -453,7 +454,7 @@ def _check_image_size(image_size: Any) -> tuple[int, int]:
     return tuple(size)
 
 
-def _pooled_size(stacks: list[list[ConvDescriptor]], size: int) -> int:
+def pooled_size(stacks: list[list[ConvDescriptor]], size: int) -> int:
     """Side of the last pool's output for images of side ``size``; 0: a layer gets too little."""
     for stack in stacks:
         for conv in stack:
@@ -466,7 +467,7 @@ def _pooled_size(stacks: list[list[ConvDescriptor]], size: int) -> int:
 
 def _smallest_size(stacks: list[list[ConvDescriptor]]) -> int:
     size = 1
-    while not _pooled_size(stacks, size):
+    while not pooled_size(stacks, size):
         size += 1
     return size
 

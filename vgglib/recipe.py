@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from vgglib.transforms import RandomScaleCrop
+
 SCHEDULES = ("plateau", "one_cycle")
 
 
@@ -35,6 +37,9 @@ class Recipe:
         nesterov: momentum that looks a step ahead.
         label_smoothing: part of the target's probability that is spread over all classes.
         translation: pixels that a training image may be moved by, along each axis.
+        crop: side of the random crop that is taken of a training image, pixels; 0 takes no crop.
+        scale: smallest and largest training scale ``S``, to which the smaller side of an image is
+            rescaled before the crop, pixels; see :class:`~vgglib.transforms.RandomScaleCrop`.
         batch_norm: batch normalization after each convolution.
         averaging: part of the moving average of the weights that stays at each step, see
             :func:`~vgglib.optimization.update_average`; 0 takes the last weights.
@@ -63,6 +68,8 @@ class Recipe:
     nesterov: bool = False
     label_smoothing: float = 0.0
     translation: int = 0
+    crop: int = 0
+    scale: tuple[int, int] = (0, 0)
     batch_norm: bool = False
     averaging: float = 0.0
     muon: float = 0.0
@@ -81,6 +88,8 @@ class Recipe:
             )
         if not self.muon >= 0:
             raise ValueError(f"muon must be 0 or more, got {self.muon!r}")
+        if self.crop:
+            RandomScaleCrop(self.crop, self.scale)  # refuses what cannot be
         for name in ("warmup", "label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")
@@ -100,5 +109,5 @@ class Recipe:
         """
         if epochs is None:
             return self
-        patience = max(1, round(self.patience * epochs / self.epochs))
+        patience = max(min(1, self.patience), round(self.patience * epochs / self.epochs))
         return replace(self, epochs=epochs, patience=patience)

@@ -35,11 +35,33 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "history": dict,
 }
 
+#: What every record of a test protocol has: see :func:`~vgglib.tables.fill_tables`.
+TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "dataset": str,
+    "recipe": str,
+    "models": list,
+    "seed": int,
+    "epochs": int,
+    "width": (int, float),
+    "protocol": dict,
+    "top_k_accuracy": list,
+    "test_images": int,
+    "multiply_adds": int,
+    "milliseconds_per_image": (int, float),
+    "device": str,
+    "torch": str,
+    "vgglib": str,
+}
+
 
 def run_name(dataset: str, recipe: str, model: str, epochs: int, seed: int) -> str:
     """What tells runs apart, as the beginning of their files' names."""
     parts = [dataset, recipe, model, f"{epochs}epochs", f"seed{seed}"]
-    return re.sub(r"[^\w.-]+", "_", "-".join(parts))
+    return _file_name(parts)
+
+
+def _file_name(parts: list[str]) -> str:
+    return re.sub(r"[^\w.+-]+", "_", "-".join(parts))
 
 
 def record_name(record: dict[str, Any]) -> str:
@@ -65,6 +87,30 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
         OSError: the folder cannot be written.
     """
     check_record(record, "the record")
+    return _write(Path(folder) / record_name(record), record)
+
+
+def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
+    """The same for a test protocol: ``<data>-<recipe>-<models>-<method>-Q<scales>-seed<n>.json``.
+
+    Raises:
+        ValueError: a field of :data:`TEST_FIELDS` is missing or has the wrong type, or a value is
+            none of JSON's.
+        OSError: the folder cannot be written.
+    """
+    check_record(record, "the record", TEST_FIELDS)
+    parts = [
+        record["dataset"],
+        record["recipe"],
+        "+".join(record["models"]),
+        record["protocol"]["method"],
+        "Q" + "_".join(map(str, record["protocol"]["scales"])),
+        f"seed{record['seed']}",
+    ]
+    return _write(Path(folder) / f"{_file_name(parts)}.json", record)
+
+
+def _write(path: Path, record: dict[str, Any]) -> Path:
     try:
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -74,7 +120,6 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
         ) from error
     # A list of numbers in one line: readable, and a diff shows what changed.
     text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
-    path = Path(folder) / record_name(record)
     try:
         with atomic_write(path) as file:
             file.write(text.encode() + b"\n")
@@ -96,6 +141,17 @@ def read_records(*folders: str | Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: a file is not JSON, or not a record; the message names it.
     """
+    order = ("dataset", "recipe", "model")
+    records = _read(folders, FIELDS)
+    return sorted(records, key=lambda r: (*(str(r[key]) for key in order), r["seed"]))
+
+
+def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
+    """The same for test protocols, which have folders of their own; ordered by their file names."""
+    return _read(folders, TEST_FIELDS)
+
+
+def _read(folders: Sequence[str | Path], kinds: dict[str, Any]) -> list[dict[str, Any]]:
     files = {file.name: file for folder in folders for file in sorted(Path(folder).glob("*.json"))}
     records = []
     for file in files.values():
@@ -103,24 +159,23 @@ def read_records(*folders: str | Path) -> list[dict[str, Any]]:
             record = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{str(file)!r} is not valid JSON ({error}): remove it") from error
-        check_record(record, repr(str(file)))
+        check_record(record, repr(str(file)), kinds)
         records.append(record)
-    order = ("dataset", "recipe", "model")
-    return sorted(records, key=lambda r: (*(str(r[key]) for key in order), r["seed"]))
+    return records
 
 
-def check_record(record: Any, where: str) -> None:
+def check_record(record: Any, where: str, kinds: dict[str, Any] = FIELDS) -> None:
     """Refuse what is no record.
 
     Raises:
-        ValueError: a field of :data:`FIELDS` is missing or has the wrong type, or the accuracies
+        ValueError: a field of ``kinds`` is missing or has the wrong type, or the accuracies
             are not percentages that rise with k.
     """
     if not isinstance(record, dict):
         raise ValueError(f"{where} must be a JSON object, got {type(record).__name__}")
-    for field, kind in FIELDS.items():
+    for field, kind in kinds.items():
         if field not in record:
-            raise ValueError(f"{where} lacks the field {field!r}: expected {', '.join(FIELDS)}")
+            raise ValueError(f"{where} lacks the field {field!r}: expected {', '.join(kinds)}")
         if isinstance(record[field], bool) or not isinstance(record[field], kind):
             kinds = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
             raise ValueError(f"{where}: {field!r} must be {kinds}, got {record[field]!r}")

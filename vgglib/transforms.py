@@ -177,6 +177,90 @@ class RandomTranslation(_ImageTransform):
         return f"pixels={self.pixels}"
 
 
+class RandomScaleCrop(_ImageTransform):
+    """Rescale each image to a random size and cut out a random crop (the paper, section 3.1).
+
+    The smaller side of the image becomes ``S`` pixels, its other side follows, and a square crop is
+    taken at a random place. One ``S`` is the paper's single-scale training, a range its scale
+    jittering. Interpolation is bilinear, with antialiasing where the image becomes smaller, as
+    torchvision's ``resize`` does it.
+
+    Rescaling is linear in the pixels, so that rescaling and cropping are one matrix for the rows
+    and one for the columns. That makes a whole batch one product, each image with its own draw.
+
+    Args:
+        size: side of the crop in pixels.
+        scale: ``S`` in pixels, or ``(smallest, largest)``; every whole ``S`` from smallest to
+            largest is equally likely.
+
+    Raises:
+        ValueError: ``size`` or ``scale`` is no positive whole number, the range is empty, or a
+            scale is below the crop.
+    """
+
+    def __init__(self, size: int, scale: int | tuple[int, int]) -> None:
+        super().__init__()
+        smallest, largest = (scale, scale) if isinstance(scale, int) else scale
+        for value in (size, smallest, largest):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"crop and scale must be ints of 1 or more, got {size!r} and {scale!r}"
+                )
+        if not size <= smallest <= largest:
+            raise ValueError(
+                f"a scale of {smallest} to {largest} px for a crop of {size} px: expected"
+                " crop <= smallest <= largest"
+            )
+        self.size = size
+        self.scale = (smallest, largest)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw each image's ``S`` and the place of its crop, both of the batch's shape."""
+        image = flat_inputs[0]
+        shape, device = image.shape[:-3], image.device
+        smallest, largest = self.scale
+        scale = torch.randint(smallest, largest + 1, shape, device=device)
+        return {"scale": scale, "place": torch.rand(*shape, 2, device=device)}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Rescale and crop."""
+        height, width = inpt.shape[-2:]
+        dtype = torch.float32 if inpt.dtype == torch.uint8 else inpt.dtype
+        matrices = []
+        for side, place in zip((height, width), params["place"].unbind(-1), strict=True):
+            # torchvision, too, cuts off the fraction of the longer side.
+            rescaled = params["scale"] * side // min(height, width)
+            first = (place * (rescaled - self.size + 1)).floor()
+            matrices.append(_resampling(side, rescaled, first, self.size).to(dtype))
+        rows, columns = (matrix.unsqueeze(-3) for matrix in matrices)
+        crop = rows @ inpt.to(dtype) @ columns.mT
+        if inpt.dtype == torch.uint8:
+            crop = crop.round_().clamp_(0, 255).to(torch.uint8)
+        return _like(inpt, crop)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, scale={self.scale}"
+
+
+def _resampling(side: int, rescaled: Tensor, first: Tensor, size: int) -> Tensor:
+    """What each pixel of a crop takes from each pixel of a row: (..., size, side), rows sum to 1.
+
+    Args:
+        side: pixels of the row.
+        rescaled: pixels that the row is rescaled to.
+        first: of these, the one where the crop begins.
+        size: pixels of the crop.
+    """
+    step = (side / rescaled)[..., None, None]  # pixels of the row between neighbors in the crop
+    wanted = torch.arange(size, device=first.device)[:, None] + first[..., None, None]
+    given = torch.arange(side, device=first.device)
+    # Pixels are squares, so that their centers lie at halves. The triangle is as wide as the step
+    # where the image becomes smaller: that is the antialiasing.
+    distance = (given + 0.5 - (wanted + 0.5) * step).abs()
+    weight = (1 - distance / step.clamp(min=1)).clamp(min=0)
+    return weight / weight.sum(dim=-1, keepdim=True)
+
+
 class PCAColorShift(_ImageTransform):
     r"""Shift the color of each image at random along the principal components of RGB.
 

@@ -1,0 +1,119 @@
+"""The paper's Tables 3 to 6 in miniature: the cells, and their records from trained networks."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from vgglib import tables
+from vgglib.data import load_data
+from vgglib.evaluation import top_k_accuracy
+from vgglib.experiments import SCALES, run_experiment
+from vgglib.protocols import Protocol, average_probabilities, predict_by
+from vgglib.records import read_test_records, write_test_record
+from vgglib.tables import PAPER, Cell, fill_tables, plan_tables
+
+SCALE_OF = {key: recipe.scale for key, recipe in SCALES.items()}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_the_papers_numbers():
+    """Tables 3 to 6 of the paper, spot checks of each."""
+    assert [sum(r.table == t for r in PAPER) for t in (3, 4, 5, 6)] == [12, 10, 6, 1]
+    found = {(r.table, r.models, r.training_scale, r.protocol): (r.top_1, r.top_5) for r in PAPER}
+    low, jittered = (256, 256), (256, 512)
+    assert found[3, ("A-LRN",), low, Protocol((256,))] == (29.7, 10.5)
+    assert found[3, ("D",), jittered, Protocol((384,))] == (25.6, 8.1)
+    assert found[4, ("C",), (384, 384), Protocol((352, 384, 416))] == (27.8, 9.2)
+    assert found[5, ("E",), jittered, Protocol((256, 384, 512), "both")] == (24.4, 7.1)
+    assert found[6, ("D", "E"), jittered, Protocol((256, 384, 512), "both")] == (23.7, 6.8)
+
+
+def test_all_cells_of_the_tables_are_planned():
+    cells = plan_tables(SCALE_OF, ("I", "II", "III"))
+    assert len(cells) == len(set(cells)) == 3 * 3 * 2 + 3 * 2 + 2 * 3
+    jittered = "S = 32 to 64"
+    assert Cell("S = 48", ("II",), Protocol((48,))) in cells
+    assert Cell("S = 48", ("II",), Protocol((44, 48, 52))) in cells
+    assert Cell(jittered, ("I",), Protocol((48,))) in cells
+    for models in (("III",), ("II", "III"), ("I", "II", "III")):
+        for method in ("dense", "crops", "both"):
+            assert Cell(jittered, models, Protocol((32, 48, 64), method)) in cells
+
+
+def test_one_network_has_no_ensemble():
+    assert all(cell.models == ("I",) for cell in plan_tables(SCALE_OF, ("I",)))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    data = load_data("shapes", image_size=16, train_images=60, validation=1 / 3, test_images=20)
+    recipe = replace(
+        SCALES["S = 32 to 64"], epochs=1, batch_size=20, crop=12, scale=(12, 20), width=1 / 32
+    )
+    return data, {
+        ("jittered", name): run_experiment(
+            name, data, recipe, device="cpu", precision="float32", progress=False
+        )
+        for name in ("I", "II")
+    }
+
+
+def fill(trained, cells, **options):
+    data, experiments = trained
+    return fill_tables(
+        cells, experiments, data, device=torch.device("cpu"), precision="float32", **options
+    )
+
+
+def test_a_cell_is_what_the_protocol_gives_on_the_test_split(trained):
+    data, experiments = trained
+    protocol = Protocol((12, 16, 20), "both")
+    (record,) = fill(trained, [Cell("jittered", ("I", "II"), protocol)])
+    subtract = experiments["jittered", "I"].test_transform.transforms[-1]
+    expected = average_probabilities(
+        [predict_by(protocol, experiments["jittered", n].model, data.test.images, subtract)
+         for n in ("I", "II")]
+    )  # fmt: skip
+    accuracy = top_k_accuracy(expected, data.test.labels).tolist()
+    assert record["top_k_accuracy"] == [round(a, 2) for a in accuracy]
+    assert record["models"] == ["I", "II"] and record["training_scale"] == [12, 20]
+    assert record["test_images"] == 20 and record["milliseconds_per_image"] > 0
+
+
+def test_each_look_is_taken_once(trained, monkeypatch):
+    looks = []
+
+    def counted(protocol, network, *args, **options):
+        looks.append((id(network), protocol))
+        return predict_by(protocol, network, *args, **options)
+
+    monkeypatch.setattr(tables, "predict_by", counted)
+    cells = plan_tables({"jittered": (12, 20)}, ("I", "II"))
+    records = fill(trained, cells)
+    assert len(records) == len(cells) == 2 * 2 + 2 * 2 + 3
+    assert len(looks) == len(set(looks)) == 2 * 3 * 2
+    assert records[0]["multiply_adds"] < records[1]["multiply_adds"]
+
+
+def test_records_are_written_and_read(trained, tmp_path):
+    cells = plan_tables({"jittered": (12, 20)}, ("I", "II"))
+    records = fill(trained, cells, results=tmp_path / "tests")
+    read = read_test_records(tmp_path / "tests")
+    assert len(read) == len(records)
+    wanted = {json.dumps(r, sort_keys=True) for r in json.loads(json.dumps(records))}
+    assert {json.dumps(r, sort_keys=True) for r in read} == wanted
+    name = "shapes-scale_32_to_64-I+II-both-Q12_16_20-seed0.json"
+    assert (tmp_path / "tests" / name).exists()
+
+
+def test_a_record_that_lacks_something_is_refused(trained, tmp_path):
+    (record,) = fill(trained, [Cell("jittered", ("I",), Protocol((16,)))])
+    del record["protocol"]
+    with pytest.raises(ValueError, match="lacks the field 'protocol'"):
+        write_test_record(tmp_path, record)
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"x\.json.* lacks the field 'dataset'"):
+        read_test_records(tmp_path)

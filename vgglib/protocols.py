@@ -1,0 +1,337 @@
+"""Test protocols: dense, multi-crop, several scales, ensembles (the paper, section 3.2).
+
+A network is trained on crops of one size. An image to be tested is larger. The paper knows two ways
+to use all of it, and their union.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as TF
+
+from vgglib.architecture import VGG, pooled_size
+from vgglib.evaluation import predict
+from vgglib.trace import trace
+
+METHODS = ("dense", "crops", "both")
+
+
+class ConvolutionalVGG(nn.Module):
+    """A VGG whose fully connected layers are convolutions, for images of any size (section 3.2).
+
+    The first becomes a convolution with kernels as large as the last pool's output (7x7 in the
+    paper), the others become 1x1 convolutions. On an image of the size that the network was trained
+    on, it gives the same logits at one place. On a larger one it gives a map of them: what the
+    network says of each window of that size, the windows ``2 ** pools`` pixels apart; all but that
+    the padding at the border of a window is replaced by the image around it.
+
+    The weights are the network's own, not copies: training one trains the other.
+
+    Args:
+        network: with any number of stacks and fully connected layers.
+
+    Shape:
+        Images ``(N, channels, height, width)``, float, to logits ``(N, classes, rows, columns)``.
+
+    Raises:
+        TypeError: ``network`` is no VGG.
+    """
+
+    def __init__(self, network: VGG) -> None:
+        super().__init__()
+        if not isinstance(network, VGG):
+            raise TypeError(f"expected a VGG, got {type(network).__name__}")
+        self.features = network.features
+        self.classifier = nn.Sequential()
+        kernel = network.feature_size
+        for name, layer in network.classifier.named_children():
+            if isinstance(layer, nn.Linear):
+                layer, kernel = _as_convolution(layer, kernel), (1, 1)
+            self.classifier.add_module(name, layer)
+        self.conv_stacks = network.conv_stacks
+        self.feature_size = network.feature_size
+        self.train(network.training)
+
+    def map_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the map of logits for an image.
+
+        Raises:
+            ValueError: the image is smaller than what one place of the map sees.
+        """
+        sizes = [
+            pooled_size(self.conv_stacks, side) - needed + 1
+            for side, needed in zip((height, width), self.feature_size, strict=True)
+        ]
+        if min(sizes) < 1:
+            raise ValueError(
+                f"an image of {height}x{width} px is smaller than the network's reach: its fully"
+                f" connected layers need {self.feature_size[0]}x{self.feature_size[1]} features,"
+                f" which images of at least {self._smallest(0)}x{self._smallest(1)} px give"
+            )
+        return sizes[0], sizes[1]
+
+    def _smallest(self, axis: int) -> int:
+        side = 1
+        while pooled_size(self.conv_stacks, side) < self.feature_size[axis]:
+            side += 1
+        return side
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps of logits."""
+        self.map_size(*images.shape[-2:])
+        return self.classifier(self.features(images))
+
+
+def _as_convolution(layer: nn.Linear, kernel: tuple[int, int]) -> nn.Conv2d:
+    """The convolution that does what a fully connected layer does to flattened features."""
+    channels = layer.in_features // (kernel[0] * kernel[1])
+    bias = layer.bias is not None
+    conv = nn.Conv2d(channels, layer.out_features, kernel, bias=bias, device="meta")
+    # Flattening puts channels first, then rows, then columns: the order of a kernel's weights.
+    conv.weight = nn.Parameter(layer.weight.detach().view(layer.out_features, channels, *kernel))
+    conv.bias = layer.bias
+    return conv
+
+
+class _SpatialAverage(nn.Module):
+    """Logits of an image from its map of logits: their mean over all places (section 3.2)."""
+
+    def __init__(self, network: ConvolutionalVGG) -> None:
+        super().__init__()
+        self.network = network
+        self.train(network.training)
+
+    def forward(self, images: Tensor) -> Tensor:
+        # In float32: a mean in bfloat16 would have two or three digits.
+        return self.network(images).float().mean(dim=(-2, -1))
+
+
+def grid_crops(images: Tensor, size: int, grid: int = 5) -> list[Tensor]:
+    """Crops at the places of a regular grid that reaches to the borders (section 3.2).
+
+    Args:
+        images: shape (..., H, W).
+        size: side of the square crops in pixels.
+        grid: places along each axis; 5 in the paper, 25 crops, with their mirror images 50.
+
+    Returns:
+        ``grid * grid`` crops of shape (..., size, size), row by row; they share the images' memory.
+
+    Raises:
+        ValueError: the images are smaller than a crop, or ``grid`` is less than 1.
+    """
+    height, width = images.shape[-2:]
+    if grid < 1:
+        raise ValueError(f"a grid needs 1 place or more along an axis, got {grid}")
+    if min(height, width) < size:
+        raise ValueError(
+            f"images of {height}x{width} px are smaller than a crop of {size}x{size} px: rescale"
+            f" them to a smaller side of at least {size} px"
+        )
+    rows, columns = (_places(side - size, grid) for side in (height, width))
+    return [images[..., r : r + size, c : c + size] for r in rows for c in columns]
+
+
+def _places(room: int, grid: int) -> list[int]:
+    if grid == 1:
+        return [room // 2]
+    return [round(place * room / (grid - 1)) for place in range(grid)]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How an image is tested (the paper, section 3.2).
+
+    Attributes:
+        scales: the test scales ``Q``, to which the smaller side of the image is rescaled, pixels;
+            the class probabilities are averaged over them.
+        method: ``"dense"``: the network runs over the whole image, see :class:`ConvolutionalVGG`,
+            and its map of logits is averaged. ``"crops"``: the class probabilities of crops on a
+            grid are averaged. ``"both"``: the average of these two.
+        grid: crops along each axis.
+        mirror: whether the mirror image counts as well.
+
+    Raises:
+        ValueError: no scales, or one that is no positive whole number, an unknown method, or an
+            empty grid.
+    """
+
+    scales: tuple[int, ...]
+    method: str = "dense"
+    grid: int = 5
+    mirror: bool = True
+
+    def __post_init__(self) -> None:
+        scales = self.scales
+        if not isinstance(scales, Sequence) or isinstance(scales, str) or not scales:
+            raise ValueError(
+                f"expected one test scale or more, such as (256,) or (224, 256, 288), got"
+                f" {scales!r}"
+            )
+        for scale in scales:
+            if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+                raise ValueError(f"test scales must be ints of 1 or more, got {scales!r}")
+        object.__setattr__(self, "scales", tuple(scales))
+        if self.method not in METHODS:
+            raise ValueError(
+                f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}"
+            )
+        if isinstance(self.grid, bool) or not isinstance(self.grid, int) or self.grid < 1:
+            raise ValueError(f"grid must be an int of 1 or more, got {self.grid!r}")
+
+    @property
+    def crops(self) -> int:
+        """Crops of one image over all scales, mirror images counted; 0 if it is dense only."""
+        crops = len(self.scales) * self.grid**2 * (2 if self.mirror else 1)
+        return 0 if self.method == "dense" else crops
+
+    def __str__(self) -> str:
+        names = {"dense": "dense", "crops": "multi-crop", "both": "dense and multi-crop"}
+        scales = ", ".join(map(str, self.scales))
+        return f"{names[self.method]} at Q = {scales}"
+
+
+def scales_around(scale: int | tuple[int, int], step: int = 32) -> tuple[int, int, int]:
+    """The three test scales that the paper takes for a training scale (section 4.2).
+
+    Args:
+        scale: ``S`` in pixels, or the range that it was drawn from.
+        step: how far the scales beside a fixed ``S`` are from it, pixels.
+
+    Returns:
+        ``S - step, S, S + step``; for a range its ends and its middle.
+    """
+    if isinstance(scale, int):
+        return scale - step, scale, scale + step
+    return scale[0], sum(scale) // 2, scale[1]
+
+
+def predict_by(
+    protocol: Protocol,
+    network: VGG,
+    images: Tensor,
+    transform: Callable[[Tensor], Tensor],
+    *,
+    batch_size: int = 250,
+    precision: str = "float32",
+) -> Tensor:
+    """Class probabilities of images by a test protocol (the paper, section 3.2).
+
+    Args:
+        protocol: scales and method.
+        network: trained on square crops.
+        images: (N, 3, H, W), uint8 or float, of any one size.
+        transform: preprocessing of a batch, such as :class:`~vgglib.transforms.SubtractMean`.
+        batch_size: crops at once. Larger images come in smaller batches.
+        precision: see :func:`~vgglib.devices.choose_precision`.
+
+    Returns:
+        float32 on the CPU, shape (N, classes); each row sums to 1.
+
+    Raises:
+        ValueError: a test scale is smaller than the crop, or than the network's reach.
+    """
+    check_scales(protocol, network)
+    size = network.image_size[0]
+    dense = _SpatialAverage(ConvolutionalVGG(network))
+
+    def probabilities(model: nn.Module, views: Tensor) -> Tensor:
+        at_once = max(1, batch_size * size**2 // (views.shape[-2] * views.shape[-1]))
+        return predict(
+            model,
+            views,
+            transform,
+            mirror=protocol.mirror,
+            batch_size=at_once,
+            precision=precision,
+        )
+
+    parts = []
+    for part in images.split(batch_size):
+        at_scales = []
+        for scale in protocol.scales:
+            rescaled = TF.resize(part, [scale], antialias=True)
+            outputs = []
+            if protocol.method in ("dense", "both"):
+                outputs.append(probabilities(dense, rescaled))
+            if protocol.method in ("crops", "both"):
+                crops = torch.cat(grid_crops(rescaled, size, protocol.grid))
+                of_crops = probabilities(network, crops)
+                outputs.append(average_probabilities(of_crops.split(len(part))))
+            at_scales.append(average_probabilities(outputs))
+        parts.append(average_probabilities(at_scales))
+    return torch.cat(parts)
+
+
+def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
+    """The mean of class probabilities: over views, scales, or the networks of an ensemble.
+
+    The paper, sections 3.2 and 4.4. Probabilities are averaged, not logits: the logits of two
+    networks may differ by any constant.
+
+    Raises:
+        ValueError: there are none, or their shapes differ.
+    """
+    shapes = {tuple(p.shape) for p in probabilities}
+    if len(shapes) != 1:
+        raise ValueError(
+            "expected class probabilities of one shape, of one network or more, got"
+            f" {sorted(shapes) or 'none'}"
+        )
+    return torch.stack(list(probabilities)).mean(dim=0)
+
+
+def multiply_adds(
+    protocol: Protocol, network: VGG, image_size: int | tuple[int, int] | None = None
+) -> int:
+    """What a protocol costs for one image, in multiply-adds; see :class:`~vgglib.trace.TraceRow`.
+
+    Args:
+        protocol: scales and method.
+        network: trained on square crops.
+        image_size: of the image before it is rescaled, pixels; only the ratio of the sides counts,
+            and ``None`` is a square.
+
+    Raises:
+        ValueError: as :func:`predict_by`.
+    """
+    check_scales(protocol, network)
+    height, width = (
+        (image_size, image_size) if isinstance(image_size, int) else image_size or (1, 1)
+    )
+    of_crop = trace(network)
+    connected = sum(row.multiply_adds for row in of_crop if row.layer.startswith("classifier."))
+    convolutional = ConvolutionalVGG(network)
+    total = 0
+    for scale in protocol.scales:
+        if protocol.method in ("dense", "both"):
+            size = tuple(scale * side // min(height, width) for side in (height, width))
+            rows, columns = convolutional.map_size(*size)
+            features = trace(network, image_size=size)
+            total += rows * columns * connected
+            total += sum(r.multiply_adds for r in features if r.layer.startswith("features."))
+        if protocol.method in ("crops", "both"):
+            total += protocol.grid**2 * of_crop.multiply_adds
+    return total * (2 if protocol.mirror else 1)
+
+
+def check_scales(protocol: Protocol, network: VGG) -> None:
+    """Refuse test scales that a network cannot be tested at.
+
+    Raises:
+        ValueError: a scale is smaller than the crop, or than the network's reach.
+    """
+    height, width = network.image_size
+    if height != width:
+        raise ValueError(f"expected a network for square crops, got one for {height}x{width} px")
+    smallest = min(protocol.scales)
+    if protocol.method != "dense" and smallest < height:
+        raise ValueError(
+            f"a test scale of {smallest} px is below the crop of {height} px: expected scales of"
+            f" {height} px or more, or the method 'dense'"
+        )
+    ConvolutionalVGG(network).map_size(smallest, smallest)

@@ -1,0 +1,214 @@
+"""The paper's Tables 3 to 6 in miniature: which networks, which protocols, a record for each cell.
+
+Everything that the paper measures in pixels is divided by 8 (crops of 28 px, training scales 32, 48
+and 32 to 64), so that images of 32 px are what images of 256 px are there. Networks I, II and III
+stand in for the paper's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vgglib.data import Data
+from vgglib.devices import choose_precision, device_name
+from vgglib.evaluation import top_k_accuracy
+from vgglib.experiments import Experiment, package_version
+from vgglib.protocols import (
+    METHODS,
+    Protocol,
+    average_probabilities,
+    multiply_adds,
+    predict_by,
+    scales_around,
+)
+from vgglib.records import write_test_record
+
+
+@dataclass(frozen=True)
+class PaperResult:
+    """A result of the paper on ImageNet's 50,000 validation images.
+
+    Attributes:
+        table: its number in the paper.
+        models: a configuration, or those of an ensemble.
+        training_scale: smallest and largest ``S``, pixels.
+        protocol: how it was tested.
+        top_1: error in percent.
+        top_5: error in percent.
+    """
+
+    table: int
+    models: tuple[str, ...]
+    training_scale: tuple[int, int]
+    protocol: Protocol
+    top_1: float
+    top_5: float
+
+
+def _paper() -> tuple[PaperResult, ...]:
+    low, high, jittered = (256, 256), (384, 384), (256, 512)
+    around = {low: (224, 256, 288), high: (352, 384, 416), jittered: (256, 384, 512)}
+    table_3 = {
+        "A": {low: (29.6, 10.4)},
+        "A-LRN": {low: (29.7, 10.5)},
+        "B": {low: (28.7, 9.9)},
+        "C": {low: (28.1, 9.4), high: (28.1, 9.3), jittered: (27.3, 8.8)},
+        "D": {low: (27.0, 8.8), high: (26.8, 8.7), jittered: (25.6, 8.1)},
+        "E": {low: (27.3, 9.0), high: (26.9, 8.7), jittered: (25.5, 8.0)},
+    }
+    table_4 = {
+        "B": {low: (28.2, 9.6)},
+        "C": {low: (27.7, 9.2), high: (27.8, 9.2), jittered: (26.3, 8.2)},
+        "D": {low: (26.6, 8.6), high: (26.5, 8.6), jittered: (24.8, 7.5)},
+        "E": {low: (26.9, 8.7), high: (26.7, 8.6), jittered: (24.8, 7.5)},
+    }
+    table_5 = {
+        "D": {"dense": (24.8, 7.5), "crops": (24.6, 7.5), "both": (24.4, 7.2)},
+        "E": {"dense": (24.8, 7.5), "crops": (24.6, 7.4), "both": (24.4, 7.1)},
+    }
+    results = [
+        PaperResult(table, (model,), scale, Protocol(around[scale][tested]), *errors)
+        for table, cells, tested in [(3, table_3, slice(1, 2)), (4, table_4, slice(None))]
+        for model, by_scale in cells.items()
+        for scale, errors in by_scale.items()
+    ]
+    results += [
+        PaperResult(5, (model,), jittered, Protocol(around[jittered], method), *errors)
+        for model, by_method in table_5.items()
+        for method, errors in by_method.items()
+    ]
+    both = Protocol(around[jittered], "both")
+    return (*results, PaperResult(6, ("D", "E"), jittered, both, 23.7, 6.8))
+
+
+#: The paper's Tables 3, 4 and 5, and the ensemble of its Table 6 that it recommends.
+PAPER: tuple[PaperResult, ...] = _paper()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Networks and the protocol that they are tested by.
+
+    Attributes:
+        recipe: key of the networks' recipe in :data:`~vgglib.experiments.SCALES`.
+        models: one configuration, or those of an ensemble.
+        protocol: how they are tested.
+    """
+
+    recipe: str
+    models: tuple[str, ...]
+    protocol: Protocol
+
+
+def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) -> list[Cell]:
+    """All cells for some training scales and networks; some stand in two tables.
+
+    Args:
+        scales: smallest and largest training scale of each recipe, by the recipe's key. Those with
+            a range are tested by multi-crop and in ensembles too, as in the paper.
+        models: configurations, from shallow to deep.
+
+    Returns:
+        Table 3: dense at one test scale. Table 4: dense at three. Table 5: dense, multi-crop and
+        both, at three. Table 6: the same for ensembles, of the two deepest networks and of all.
+    """
+    cells = []
+    for recipe, (smallest, largest) in scales.items():
+        fixed = smallest == largest
+        around = scales_around(smallest if fixed else (smallest, largest), step=4)
+        for model in models:
+            cells.append(Cell(recipe, (model,), Protocol((around[1],))))
+            cells.append(Cell(recipe, (model,), Protocol(around)))
+        if not fixed:
+            ensembles = {models[-2:], models} if len(models) > 1 else set()
+            for names in [(model,) for model in models] + sorted(ensembles, key=len):
+                cells += [Cell(recipe, names, Protocol(around, method)) for method in METHODS]
+    return list(dict.fromkeys(cells))
+
+
+def fill_tables(
+    cells: list[Cell],
+    experiments: Mapping[tuple[str, str], Experiment],
+    data: Data,
+    *,
+    results: str | Path | None = None,
+    device: torch.device,
+    precision: str = "auto",
+) -> list[dict[str, Any]]:
+    """Test trained networks on the test split by the protocols of all cells.
+
+    Each network looks at the images once for each test scale and method. All cells are averages of
+    these looks.
+
+    Args:
+        cells: see :func:`plan_tables`.
+        experiments: trained networks by recipe and model.
+        data: whose test split is read; nothing is chosen by it.
+        results: folder for the records; ``None`` writes none.
+        device: where the networks are.
+        precision: see :func:`~vgglib.devices.choose_precision`.
+
+    Returns:
+        The record of each cell.
+    """
+    precision = choose_precision(device, precision)
+    looks: dict[tuple[str, str, int, str], tuple[Tensor, float]] = {}
+
+    def look(recipe: str, model: str, scale: int, method: str) -> tuple[Tensor, float]:
+        key = (recipe, model, scale, method)
+        if key not in looks:
+            experiment = experiments[recipe, model]
+            start = time.perf_counter()
+            probabilities = predict_by(
+                Protocol((scale,), method),
+                experiment.model,
+                data.test.images,
+                experiment.test_transform.transforms[-1],  # without the center crop
+                precision=precision,
+            )
+            looks[key] = probabilities, time.perf_counter() - start
+        return looks[key]
+
+    records = []
+    for cell in cells:
+        protocol = cell.protocol
+        methods = ("dense", "crops") if protocol.method == "both" else (protocol.method,)
+        found = [
+            look(cell.recipe, model, scale, method)
+            for model in cell.models
+            for scale in protocol.scales
+            for method in methods
+        ]
+        probabilities = average_probabilities([p for p, _ in found])
+        accuracy = top_k_accuracy(probabilities, data.test.labels.cpu()).tolist()
+        first = experiments[cell.recipe, cell.models[0]].record
+        networks = [experiments[cell.recipe, model] for model in cell.models]
+        record = {
+            "dataset": data.name,
+            "data_fingerprint": data.fingerprint,
+            "recipe": first["recipe"],
+            "models": list(cell.models),
+            "seed": first["seed"],
+            "epochs": first["epochs"],
+            "width": first["width"],
+            "training_scale": list(first["settings"]["scale"]),
+            "protocol": asdict(protocol),
+            "top_k_accuracy": [round(value, 2) for value in accuracy],
+            "test_images": len(data.test),
+            "multiply_adds": sum(multiply_adds(protocol, n.model) for n in networks),
+            "milliseconds_per_image": round(1000 * sum(s for _, s in found) / len(data.test), 3),
+            "device": f"{device_name(device)}, {precision}",
+            "torch": torch.__version__,
+            "vgglib": package_version(),
+        }
+        if results is not None:
+            write_test_record(results, record)
+        records.append(record)
+    return records
