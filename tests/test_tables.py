@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 
 from vgglib import tables
 from vgglib.data import load_data
@@ -63,9 +62,7 @@ def trained():
 
 def fill(trained, cells, **options):
     data, experiments = trained
-    return fill_tables(
-        cells, experiments, data, device=torch.device("cpu"), precision="float32", **options
-    )
+    return fill_tables(cells, experiments, data, precision="float32", **options)
 
 
 def test_a_cell_is_what_the_protocol_gives_on_the_test_split(trained):

@@ -3,8 +3,9 @@
 The modules in the order of the chapters: ``architecture`` and ``trace``; ``data``, ``shapes``,
 ``statistics`` and ``transforms``; ``evaluation``, ``devices``, ``recipe``, ``optimization``,
 ``training`` and ``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``protocols`` and
-``tables``; ``distributed``. The command ``python -m vgglib`` trains, ``python -m vgglib.imagenet``
-tests at full size. ``figures`` draws for the notebooks and is imported by them alone.
+``tables``; ``inspection``; ``distributed``. The command ``python -m vgglib`` trains, ``python -m
+vgglib.imagenet`` tests at full size. ``figures`` draws for the notebooks and is imported by them
+alone.
 """
 
 from vgglib.architecture import (

@@ -84,7 +84,6 @@ def run(given: argparse.Namespace) -> None:
                         experiments,
                         data,
                         results=Path(given.results) / "tests",
-                        device=device,
                         precision=given.precision,
                     )
                 )

@@ -270,8 +270,8 @@ def predict_by(
 def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
     """The mean of class probabilities: over views, scales, or the networks of an ensemble.
 
-    The paper, sections 3.2 and 4.4. Probabilities are averaged, not logits: the logits of two
-    networks may differ by any constant.
+    The paper, sections 3.2 and 4.4. Probabilities are averaged, not logits: those of one network may
+    be larger than those of another, and would count for more.
 
     Raises:
         ValueError: there are none, or their shapes differ.

@@ -139,7 +139,6 @@ def fill_tables(
     data: Data,
     *,
     results: str | Path | None = None,
-    device: torch.device,
     precision: str = "auto",
 ) -> list[dict[str, Any]]:
     """Test trained networks on the test split by the protocols of all cells.
@@ -149,15 +148,15 @@ def fill_tables(
 
     Args:
         cells: see :func:`plan_tables`.
-        experiments: trained networks by recipe and model.
+        experiments: trained networks by recipe and model, all on one device.
         data: whose test split is read; nothing is chosen by it.
         results: folder for the records; ``None`` writes none.
-        device: where the networks are.
         precision: see :func:`~vgglib.devices.choose_precision`.
 
     Returns:
         The record of each cell.
     """
+    device = next(next(iter(experiments.values())).model.parameters()).device
     precision = choose_precision(device, precision)
     looks: dict[tuple[str, str, int, str], tuple[Tensor, float]] = {}
 

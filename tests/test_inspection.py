@@ -1,0 +1,96 @@
+"""Looking inside: activations, class activation, neighbors and preferred images."""
+
+import pytest
+import torch
+from torch import nn
+
+from vgglib.architecture import VGG, vgg
+from vgglib.inspection import (
+    activations,
+    class_activation,
+    nearest_neighbors,
+    preferred_images,
+)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return vgg("I", image_size=16, width=1 / 16, num_classes=4).train()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_activations_are_what_the_layers_give(model, images):
+    found = activations(model, images, ["features.stack1", "classifier.fc1", "classifier"])
+    model.eval()
+    with torch.no_grad():
+        assert torch.equal(found["features.stack1"], model.features.stack1(images))
+        assert torch.equal(found["classifier"], model(images))
+        hidden = model.classifier.fc1(model.features(images).flatten(1))
+    assert torch.equal(found["classifier.fc1"], hidden)
+
+
+def test_looking_leaves_mode_and_hooks_as_they_were(model, images):
+    activations(model, images, ["features.stack1"])
+    class_activation(model, images, torch.tensor([0, 1, 2]))
+    preferred_images(model, nn.Identity(), torch.tensor([0]), steps=1)
+    assert all(module.training for module in model.modules())
+    assert not model.features.stack1._forward_hooks
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_an_unknown_layer_is_refused(model, images):
+    with pytest.raises(ValueError, match=r"no layer 'features.stack9'.*'features'"):
+        activations(model, images, ["features.stack9"])
+    assert not model.features._forward_hooks
+
+
+def test_class_activation_finds_the_only_evidence():
+    """A network that knows one thing: class 1 is where the first channel is bright."""
+    conv = {"out_channels": 1, "kernel_size": 1, "bias": False}
+    model = VGG([[conv]], [{"out_features": 2}], image_size=8)
+    with torch.no_grad():
+        model.features.stack1.conv1.weight.copy_(torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1))
+        model.classifier.fc1.weight.copy_(torch.tensor([[-1.0], [1.0]]).expand(-1, 16))
+        model.classifier.fc1.bias.zero_()
+    images = torch.zeros(2, 3, 8, 8)
+    images[0, 0, 2, 5] = 3.0
+    images[1, 1, 2, 5] = 3.0  # a channel that counts for nothing
+    found = class_activation(model, images, torch.tensor([1, 1]))
+    assert found.shape == (2, 8, 8)
+    assert found[0].argmax() == 2 * 8 + 5 and found[0].sum() == 1
+    assert found[1].abs().sum() == 0
+    against = class_activation(model, images, torch.tensor([0, 0]))
+    assert against.abs().sum() == 0  # what speaks against a class is left out
+
+
+def test_class_activation_is_in_the_unit_range(model, images):
+    found = class_activation(model, images, torch.tensor([3, 0, 1]))
+    assert found.min() >= 0
+    assert found.amax(dim=(1, 2)).tolist() == [0, 1, 1]  # nothing speaks for the first
+
+
+def test_neighbors_are_by_direction_and_in_order():
+    features = torch.tensor([[1.0, 0], [0, 1], [10, 1], [-1, 0]])
+    found = nearest_neighbors(features, torch.tensor([[5.0, 0], [0, 0.1]]), 2)
+    assert found.tolist() == [[0, 2], [1, 2]]
+    for count in (0, 5):
+        with pytest.raises(ValueError, match=f"in 1 to 4, got {count}"):
+            nearest_neighbors(features, features, count)
+
+
+def test_a_preferred_image_raises_its_class(model):
+    classes = torch.arange(4)
+    found = preferred_images(model, nn.Identity(), classes, steps=40)
+    assert found.shape == (4, 3, 16, 16) and 0 <= found.min() and found.max() <= 1
+    start = preferred_images(model, nn.Identity(), classes, steps=0)
+    model.eval()
+    with torch.no_grad():
+        gained = model(found).diag() - model(start).diag()
+    assert (gained > 0).all()
+    again = preferred_images(model, nn.Identity(), classes, steps=40)
+    assert torch.equal(found, again)
