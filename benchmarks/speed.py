@@ -29,12 +29,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 import vgglib
-from vgglib.devices import autocast, device_name, keep_freed_memory
+from vgglib.devices import device_name, keep_freed_memory
 from vgglib.optimization import make_optimizer
 from vgglib.transforms import PCAColorShift
 
 MODELS = ("I", "II", "III")
-BATCH = vgglib.RECIPES["paper"].batch_size
+RECIPE = vgglib.Recipe("post")  # Zhong's settings, with batches of 128
+BATCH = RECIPE.batch_size
 
 
 class Images(Dataset):
@@ -76,7 +77,7 @@ def usual_batches(data: vgglib.Data, device: torch.device) -> Iterator:
 
 def our_batches(data: vgglib.Data, device: torch.device) -> Iterator:
     """(b): the lines of `vgglib.train_epoch` that make a batch."""
-    transform, _ = vgglib.make_transforms(data, vgglib.RECIPES["paper"])
+    transform, _ = vgglib.make_transforms(data, RECIPE)
     split = data.train.to(device)
     while True:
         for index in torch.randperm(len(split)).split(BATCH):
@@ -86,27 +87,35 @@ def our_batches(data: vgglib.Data, device: torch.device) -> Iterator:
                 yield images.contiguous(memory_format=torch.channels_last), labels
 
 
-def step_of(name: str, device: torch.device, precision: str, ours: bool) -> Callable:
-    """A training step of a network, in one of the two ways."""
+def usual_step(name: str, batches: Iterator, device: torch.device) -> Callable[[], None]:
+    """(a): a training step of a network, with its input."""
     model = vgglib.vgg(name).to(device)
-    if ours:
-        model.to(memory_format=torch.channels_last)
-        optimizer = make_optimizer(model, vgglib.RECIPES["paper"])
-    else:
-        optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=5e-4)
 
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-
-    def step(images: Tensor, labels: Tensor) -> None:
-        with autocast(device, precision):
-            logits = model(images)
-        loss = F.cross_entropy(logits.float(), labels)
+    def step() -> None:
+        images, labels = next(batches)
+        loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+        loss.backward()
+        optimizer.step()
 
     return step
+
+
+def our_step(
+    name: str, data: vgglib.Data, device: torch.device, precision: str
+) -> Callable[[], None]:
+    """(b): the same by the book's own loop, over a split of one batch."""
+    model = vgglib.vgg(name).to(device, memory_format=torch.channels_last)
+    split = vgglib.Split(data.train.images[:BATCH], data.train.labels[:BATCH]).to(device)
+    options = {
+        "transform": vgglib.make_transforms(data, RECIPE)[0],
+        "optimizer": make_optimizer(model, RECIPE),
+        "batch_size": BATCH,
+        "precision": precision,
+        "scaler": torch.amp.GradScaler(device.type, enabled=precision == "float16"),
+    }
+    return lambda: vgglib.train_epoch(model, split, **options)
 
 
 def wait(device: torch.device) -> None:
@@ -239,11 +248,9 @@ def main() -> None:
     for name, peak in peaks.items():
         print(f"  peak in {name}: {peak / 1e9:,.0f} GFLOP/s")
     for name in given.models:
-        usual_step = step_of(name, device, "float32", ours=False)
-        our_step = step_of(name, device, precision, ours=True)
         actions = {
-            "usual": lambda step=usual_step: step(*next(usual)),
-            "ours": lambda step=our_step: step(*next(ours)),
+            "usual": usual_step(name, usual, device),
+            "ours": our_step(name, data, device, precision),
         }
         # The peak wanders with the machine: it is measured beside the steps.
         peak = max(peaks[precision], matmul_peak(device, precision))
