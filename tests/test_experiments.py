@@ -133,6 +133,9 @@ def test_the_training_scales_are_the_papers_divided_by_8():
 def test_a_recipe_with_an_impossible_crop_is_refused():
     with pytest.raises(ValueError, match="a scale of 24 to 24 px for a crop of 28 px"):
         Recipe("bad", crop=28, scale=(24, 24))
+    with pytest.raises(ValueError, match="needs a crop"):
+        Recipe("bad", scale=(32, 64))
+    assert Recipe("one scale", crop=28, scale=48).scale == (48, 48)
 
 
 def test_the_color_shift_can_be_scaled_otherwise_or_left_out(data):

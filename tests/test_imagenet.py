@@ -11,55 +11,103 @@ from vgglib.evaluation import top_k_error
 from vgglib.protocols import Protocol, predict_by
 from vgglib.transforms import SubtractMean
 
-SMALL = ["--network", "A", "--crop", "32", "--width", "0.0625", "--device", "cpu"]
+SMALL = [
+    "--networks",
+    "A",
+    "--crop",
+    "32",
+    "--width",
+    "0.0625",
+    "--scales",
+    "32",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture
 def images(tmp_path):
-    """Seven classes with two images each, all of different sizes."""
+    """Seven classes of one color each, with one to three images, all of different sizes."""
     random = np.random.default_rng(0)
     for label in range(7):
         folder = tmp_path / "images" / f"class{label}"
         folder.mkdir(parents=True)
-        for number in range(2):
-            pixels = random.integers(256, size=(40 + 3 * label, 50 - 5 * number, 3))
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+        color = random.integers(256, size=3)
+        for number in range(1 + label % 3):
+            noise = random.integers(-60, 60, size=(40 + 3 * label, 50 - 5 * number, 3))
+            pixels = (color + noise).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
     return tmp_path / "images"
 
 
 @pytest.fixture
 def weights(tmp_path):
-    torch.manual_seed(0)
-    file = tmp_path / "weights.pt"
-    torch.save(small_network().state_dict(), file)
+    return save_weights(tmp_path / "weights.pt", seed=0)
+
+
+def save_weights(file, seed):
+    """Random weights, and biases by which different images are of different classes."""
+    torch.manual_seed(seed)
+    network = small_network().eval()
+    images = SubtractMean(imagenet.MEAN)(torch.rand(50, 3, 1, 1).expand(-1, -1, 32, 32))
+    with torch.no_grad():
+        network.classifier.fc3.weight.mul_(100)
+        network.classifier.fc3.bias.sub_(network(images).mean(dim=0))
+    torch.save(network.state_dict(), file)
     return file
 
 
-def small_network():
-    return vgg("A", num_classes=7, image_size=32, width=1 / 16)
+def small_network(name="A"):
+    return vgg(name, num_classes=7, image_size=32, width=1 / 16)
+
+
+def errors_of(protocol, images, *files):
+    """Top-1 and top-5 errors by hand, as the command prints them, and the classes named."""
+    folders = imagenet.class_folders(images)
+    found, labels = [], []
+    for image, label in imagenet.read_classes(folders):
+        views = []
+        for file in files:
+            network = small_network()
+            network.load_state_dict(torch.load(file, weights_only=True))
+            views.append(predict_by(protocol, network, image[None], SubtractMean(imagenet.MEAN)))
+        found.append(torch.stack(views).mean(dim=0))
+        labels.append(label)
+    probabilities = torch.cat(found)
+    errors = top_k_error(probabilities, torch.tensor(labels))
+    return [f"{errors[0]:.1f}", f"{errors[4]:.1f}"], set(probabilities.argmax(dim=1).tolist())
 
 
 def test_the_command_tests_every_image_and_prints_the_papers_table(images, weights, capsys):
     options = ["--images", str(images), "--weights", str(weights), *SMALL, "--precision", "float32"]
     imagenet.main([*options, "--scales", "32", "48", "--method", "both"])
-    printed = capsys.readouterr().out
-    network = small_network()
-    network.load_state_dict(torch.load(weights, weights_only=True))
-    probabilities = [
-        predict_by(Protocol((32, 48), "both"), network, image[None], SubtractMean(imagenet.MEAN))
-        for image, _ in imagenet.read_classes(images)
-    ]
-    errors = top_k_error(torch.cat(probabilities), torch.arange(7).repeat_interleave(2))
-    own = next(line for line in printed.splitlines() if line.startswith("A, dense and multi-crop"))
-    assert "14 images" in own
-    assert own.split()[-2:] == [f"{errors[0]:.1f}", f"{errors[4]:.1f}"]
-    paper = printed.splitlines()[printed.splitlines().index("paper, Table 3: A, S = 256,") + 1]
+    head, own, paper, cost = capsys.readouterr().out.splitlines()
+    expected, named = errors_of(Protocol((32, 48), "both"), images, weights)
+    assert len(named) > 1  # so that a wrong label would show
+    assert own.startswith("A, dense and multi-crop at Q = 32, 48, 13 images")
+    assert own.split()[-2:] == expected
+    assert paper.startswith("the paper, Table 3, S = 256, dense at Q = 256")
     assert paper.split()[-2:] == ["29.6", "10.4"]
+    assert len(head) == len(own) == len(paper)
+    assert "billion multiply-adds" in cost
+
+
+def test_an_ensemble_averages_its_networks(images, weights, tmp_path, capsys):
+    both = [str(weights), str(save_weights(tmp_path / "other.pt", seed=1))]
+    options = ["--images", str(images), "--weights", *both, *SMALL, "--precision", "float32"]
+    imagenet.main([*options, "--networks", "A", "A"])
+    own = capsys.readouterr().out.splitlines()[1]
+    expected, _ = errors_of(Protocol((32,)), images, *both)
+    alone, _ = errors_of(Protocol((32,)), images, weights)
+    assert own.startswith("A+A, dense at Q = 32, 13 images")
+    assert own.split()[-2:] == expected != alone
 
 
 def test_labels_follow_the_order_of_the_folders(images):
-    assert [label for _, label in imagenet.read_classes(images, limit=1)] == list(range(7))
-    assert len(list(imagenet.read_classes(images))) == 14
+    folders = imagenet.class_folders(images)
+    assert [label for _, label in imagenet.read_classes(folders, limit=1)] == list(range(7))
+    labels = [label for _, label in imagenet.read_classes(folders)]
+    assert labels == [0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 5, 5, 6]
 
 
 def test_the_limit_is_of_each_class(images, weights, capsys):
@@ -70,58 +118,74 @@ def test_the_limit_is_of_each_class(images, weights, capsys):
     assert "7 images" in capsys.readouterr().out
 
 
-def test_a_checkpoint_of_a_training_will_do(images, weights):
+CLASSES = [f"class{label}" for label in range(7)]
+IMAGENET = ["n01440764", *(f"n0{number}" for number in range(2000000, 2000998)), "n15075141"]
+
+
+def test_a_checkpoint_of_a_training_will_do(weights):
+    """Where the weights were averaged, the average is the network that was evaluated."""
     state = torch.load(weights, weights_only=True)
-    torch.save({"model": state, "history": {}}, weights)
-    network, _ = imagenet.load_network(
-        "A", str(weights), num_classes=7, image_size=32, width=1 / 16
-    )
-    assert torch.equal(
-        network.state_dict()["classifier.fc1.weight"], state["classifier.fc1.weight"]
-    )
+    halved = {name: weight / 2 for name, weight in state.items()}
+    for checkpoint in ({"model": state}, {"model": halved, "average": state}):
+        torch.save({**checkpoint, "history": {}}, weights)
+        network, _ = imagenet.load_network("A", str(weights), CLASSES, image_size=32, width=1 / 16)
+        assert torch.equal(network.classifier.fc1.weight, state["classifier.fc1.weight"])
 
 
-def test_torchvisions_weights_get_torchvisions_preprocessing(monkeypatch):
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_torchvisions_weights_get_torchvisions_preprocessing(monkeypatch, tmp_path, batch_norm):
     """With a network that is no download: the right one is asked for, by its checksum, safely."""
     asked = {}
-    small = vgg("D", num_classes=1000, image_size=32, width=1 / 64)
+    options = {"image_size": 32, "width": 1 / 64, "batch_norm": batch_norm}
+    small = vgg("D", num_classes=1000, **options)
 
     class Weights:
         class IMAGENET1K_V1:
             @staticmethod
-            def get_state_dict(**options):
-                asked.update(options)
+            def get_state_dict(**how):
+                asked.update(how)
                 return to_torchvision(small)
 
     monkeypatch.setattr(
         imagenet.models, "get_model_weights", lambda name: asked.update(name=name) or Weights
     )
-    network, transform = imagenet.load_network(
-        "D", "torchvision", num_classes=1000, image_size=32, width=1 / 64
-    )
-    assert asked == {"name": "vgg16", "check_hash": True, "weights_only": True}
-    white = transform(torch.full((1, 3, 32, 32), 255, dtype=torch.uint8))
-    expected = [(1 - m) / s for m, s in zip(imagenet.MEAN, imagenet.STD, strict=True)]
-    assert white[0, :, 0, 0].tolist() == pytest.approx(expected)
-    x = torch.randn(1, 3, 32, 32)
-    with torch.no_grad():
-        torch.testing.assert_close(network.eval()(x), small.eval()(x))
+    by_hand = tmp_path / "vgg16.pth"
+    torch.save(to_torchvision(small), by_hand)
+    for weights in ("torchvision", str(by_hand)):
+        network, transform = imagenet.load_network("D", weights, IMAGENET, **options)
+        white = transform(torch.full((1, 3, 32, 32), 255, dtype=torch.uint8))
+        expected = [(1 - m) / s for m, s in zip(imagenet.MEAN, imagenet.STD, strict=True)]
+        assert white[0, :, 0, 0].tolist() == pytest.approx(expected)
+        x = torch.randn(1, 3, 32, 32)
+        with torch.no_grad():
+            torch.testing.assert_close(network.eval()(x), small.eval()(x))
+    name = "vgg16_bn" if batch_norm else "vgg16"
+    assert asked == {"name": name, "check_hash": True, "weights_only": True}
+
+
+def test_classes_in_another_order_are_not_tested_with_torchvisions_weights():
+    """Folders 0 to 999 would sort as 0, 1, 10, 100, and every label would be wrong."""
+    names = sorted(map(str, range(1000)))
+    with pytest.raises(ValueError, match="folders n01440764 to n15075141, got 1000, 0 to 999"):
+        imagenet.load_network("D", "torchvision", names)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--weights", "nowhere.pt"], "there is no file 'nowhere.pt'"),
-        (["--network", "B"], "holds no weights of configuration B for 7 classes"),
+        (["--networks", "B"], "no weights of configuration B for 7 classes: .*stack1.conv2.weight"),
+        (["--networks", "A", "B"], "2 networks and 1 weights"),
+        (["--limit", "0"], "limit must be 1 or more"),
         (["--scales", "16"], "16x16 px is smaller than the network's reach"),
         (["--scales", "16", "--method", "crops"], "16 px is below the crop of 32 px"),
         (["--images", "nowhere"], "there is no folder 'nowhere'"),
-        (["--weights", "torchvision"], "tell ImageNet's 1000 classes apart, the folder has 7"),
-        (["--network", "C", "--weights", "torchvision"], "no weights for configuration C"),
+        (["--weights", "torchvision"], "folders n01440764 to n15075141, got 7"),
+        (["--networks", "C", "--weights", "torchvision"], "no weights for configuration C"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(images, weights, options, message):
-    usual = ["--images", str(images), "--weights", str(weights), *SMALL, "--scales", "32"]
+    usual = ["--images", str(images), "--weights", str(weights), *SMALL]
     with pytest.raises(SystemExit, match=message) as stopped:
         imagenet.main([*usual, *options])
     assert "\n" not in str(stopped.value)
@@ -141,12 +205,26 @@ def test_weights_that_are_a_pickle_are_not_run(images, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_weights_that_are_empty_are_refused(images, weights):
+    weights.write_bytes(b"")
+    with pytest.raises(SystemExit, match="is damaged or holds no weights"):
+        imagenet.main(["--images", str(images), "--weights", str(weights), *SMALL])
+
+
 def test_a_folder_without_classes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="has 0 folders: expected one for each class"):
         imagenet.class_folders(tmp_path)
 
 
-def test_a_damaged_image_is_named(images, weights):
-    (images / "class3" / "0.png").write_bytes(b"no image")
-    with pytest.raises(SystemExit, match=r"class3/0\.png"):
-        imagenet.main(["--images", str(images), "--weights", str(weights), *SMALL])
+def test_a_damaged_image_is_named_unless_it_is_outside_the_limit(images, weights):
+    (images / "class5" / "1.png").write_bytes(b"no image")
+    options = ["--images", str(images), "--weights", str(weights), *SMALL]
+    with pytest.raises(SystemExit, match=r"class5/1\.png"):
+        imagenet.main(options)
+    imagenet.main([*options, "--limit", "1"])
+
+
+def test_a_file_that_is_no_image_is_found_before_the_first_image_is_read(images):
+    (images / "class6" / "notes.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"notes\.txt"):
+        imagenet.read_classes(imagenet.class_folders(images))

@@ -11,6 +11,7 @@ from vgglib.protocols import (
     Protocol,
     average_probabilities,
     grid_crops,
+    map_size,
     multiply_adds,
     predict_by,
     scales_around,
@@ -23,8 +24,12 @@ SMALL = {"width": 1 / 32, "num_classes": 4}
 
 
 def network(name="I", image_size=16, **options):
+    """A network whose logits differ enough for probabilities to tell views apart."""
     torch.manual_seed(0)
-    return vgg(name, image_size=image_size, **(SMALL | options)).eval()
+    net = vgg(name, image_size=image_size, **(SMALL | options)).eval()
+    with torch.no_grad():
+        net.classifier[-1].weight.mul_(100)  # they start at a deviation of 0.01
+    return net
 
 
 @pytest.fixture
@@ -57,16 +62,17 @@ def test_at_the_training_size_the_logits_are_the_same(name, size):
 
 def test_configuration_d_at_its_full_size_has_7x7_kernels():
     with torch.device("meta"):
-        net = ConvolutionalVGG(vgg("D"))
+        d = vgg("D")
+        net = ConvolutionalVGG(d)
     fc1, fc2, fc3 = (m for m in net.classifier if isinstance(m, nn.Conv2d))
     assert fc1.weight.shape == (4096, 512, 7, 7)
     assert fc2.weight.shape == (4096, 4096, 1, 1) and fc3.weight.shape == (1000, 4096, 1, 1)
-    assert [net.map_size(q, q) for q in (224, 256, 384, 512)] == [(1, 1), (2, 2), (6, 6), (10, 10)]
+    assert [map_size(d, q, q) for q in (224, 256, 384, 512)] == [(1, 1), (2, 2), (6, 6), (10, 10)]
 
 
 def test_the_miniature_has_the_papers_map_at_the_smallest_scale():
-    net = ConvolutionalVGG(network("III", 28))
-    assert [net.map_size(q, q) for q in (28, 32, 48, 64)] == [(1, 1), (2, 2), (4, 4), (6, 6)]
+    net = network("III", 28)
+    assert [map_size(net, q, q) for q in (28, 32, 48, 64)] == [(1, 1), (2, 2), (4, 4), (6, 6)]
 
 
 def test_each_place_of_the_map_is_what_the_network_says_of_that_window():
@@ -95,6 +101,24 @@ def test_the_weights_are_shared_and_the_mode_is_kept():
     assert torch.equal(fc1.weight.flatten(1), net.classifier.fc1.weight)
     assert torch.equal(fc1.bias, net.classifier.fc1.bias)
     assert not ConvolutionalVGG(net.eval()).classifier.dropout1.training
+
+
+def test_a_layer_that_is_frozen_stays_so():
+    net = network()
+    net.classifier.fc1.weight.requires_grad_(False)
+    net.train().features.eval()
+    convolutional = ConvolutionalVGG(net)
+    assert not convolutional.classifier.fc1.weight.requires_grad
+    assert convolutional.classifier.fc2.weight.requires_grad
+    assert not net.features.training and net.classifier.training
+
+
+def test_images_of_another_shape_or_type_are_refused():
+    net = ConvolutionalVGG(network())
+    with pytest.raises(ValueError, match=r"\(N, 3, height, width\), got \(3, 20, 20\)"):
+        net(torch.rand(3, 20, 20))
+    with pytest.raises(TypeError, match="expected float images"):
+        net(torch.zeros(1, 3, 20, 20, dtype=torch.uint8))
 
 
 def test_it_is_made_of_a_vgg_only():
@@ -148,6 +172,9 @@ def test_the_papers_test_scales():
     assert scales_around(384) == (352, 384, 416)
     assert scales_around((256, 512)) == (256, 384, 512)
     assert scales_around(32, step=4) == (28, 32, 36)
+    for scale in (32, (512, 256)):
+        with pytest.raises(ValueError, match="no test scales around"):
+            scales_around(scale)
 
 
 @pytest.mark.parametrize(
@@ -188,14 +215,6 @@ def test_at_the_training_size_every_protocol_is_the_plain_prediction(method, ima
     torch.testing.assert_close(found, expected)
 
 
-def test_dense_is_the_softmax_of_the_mean_of_the_map(images):
-    net = network()
-    found = predict_by(Protocol((20,), mirror=False), net, images, SUBTRACT)
-    with torch.no_grad():
-        logits = ConvolutionalVGG(network(image_size=16))(SUBTRACT(images))
-    torch.testing.assert_close(found, logits.mean(dim=(2, 3)).softmax(dim=1))
-
-
 def test_dense_averages_places_before_the_softmax():
     net = network()
     x = torch.rand(2, 3, 40, 40)
@@ -204,6 +223,8 @@ def test_dense_averages_places_before_the_softmax():
         logits = ConvolutionalVGG(net)(x)
     assert logits.shape[2:] == (4, 4)
     torch.testing.assert_close(found, logits.mean(dim=(2, 3)).softmax(dim=1))
+    other_order = logits.softmax(dim=1).mean(dim=(2, 3))
+    assert (found - other_order).abs().max() > 1e-3
 
 
 def test_multi_crop_is_the_mean_of_the_crops_and_their_mirror_images(images):
@@ -241,13 +262,20 @@ def test_images_need_not_be_square():
     torch.testing.assert_close(found.sum(dim=1), torch.ones(2))
 
 
+def test_an_image_without_a_batch_is_refused(images):
+    with pytest.raises(ValueError, match=r"\(N, 3, H, W\), got \(3, 20, 20\)"):
+        predict_by(Protocol((20,)), network(), images[0], SUBTRACT)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_prediction_has_no_dropout_and_keeps_the_mode(training, images):
     net = network().train(training)
+    net.features.eval()
+    modes = [module.training for module in net.modules()]
     protocol = Protocol((20,), "both", grid=2)
     first, second = (predict_by(protocol, net, images, SUBTRACT) for _ in range(2))
     assert torch.equal(first, second)
-    assert all(module.training == training for module in net.modules())
+    assert [module.training for module in net.modules()] == modes
 
 
 def test_scales_below_crop_or_reach_are_refused_with_the_numbers(images):

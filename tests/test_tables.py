@@ -9,9 +9,10 @@ from vgglib import tables
 from vgglib.data import load_data
 from vgglib.evaluation import top_k_accuracy
 from vgglib.experiments import SCALES, run_experiment
+from vgglib.paper import PAPER
 from vgglib.protocols import Protocol, average_probabilities, predict_by
 from vgglib.records import read_test_records, write_test_record
-from vgglib.tables import PAPER, Cell, fill_tables, plan_tables
+from vgglib.tables import Cell, fill_tables, plan_tables
 
 SCALE_OF = {key: recipe.scale for key, recipe in SCALES.items()}
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_the_papers_numbers():
     """Tables 3 to 6 of the paper, spot checks of each."""
-    assert [sum(r.table == t for r in PAPER) for t in (3, 4, 5, 6)] == [12, 10, 6, 1]
+    assert [sum(r.table == t for r in PAPER) for t in (3, 4, 5, 6)] == [12, 10, 6, 3]
     found = {(r.table, r.models, r.training_scale, r.protocol): (r.top_1, r.top_5) for r in PAPER}
     low, jittered = (256, 256), (256, 512)
     assert found[3, ("A-LRN",), low, Protocol((256,))] == (29.7, 10.5)
@@ -69,7 +70,7 @@ def test_a_cell_is_what_the_protocol_gives_on_the_test_split(trained):
     data, experiments = trained
     protocol = Protocol((12, 16, 20), "both")
     (record,) = fill(trained, [Cell("jittered", ("I", "II"), protocol)])
-    subtract = experiments["jittered", "I"].test_transform.transforms[-1]
+    subtract = experiments["jittered", "I"].preprocessing
     expected = average_probabilities(
         [predict_by(protocol, experiments["jittered", n].model, data.test.images, subtract)
          for n in ("I", "II")]
@@ -102,12 +103,29 @@ def test_records_are_written_and_read(trained, tmp_path):
     assert len(read) == len(records)
     wanted = {json.dumps(r, sort_keys=True) for r in json.loads(json.dumps(records))}
     assert {json.dumps(r, sort_keys=True) for r in read} == wanted
-    name = "shapes-scale_32_to_64-I+II-both-Q12_16_20-seed0.json"
+    name = "shapes-scale_32_to_64-I+II-1epochs-seed0-both-Q12_16_20.json"
     assert (tmp_path / "tests" / name).exists()
 
 
-def test_a_record_that_lacks_something_is_refused(trained, tmp_path):
+def test_other_grids_have_files_of_their_own(trained, tmp_path):
+    (record,) = fill(trained, [Cell("jittered", ("I",), Protocol((16,), "crops", 2, False))])
+    assert write_test_record(tmp_path, record).name.endswith("-crops-Q16-grid2-nomirror.json")
+
+
+def test_a_network_that_is_missing_is_named(trained):
+    with pytest.raises(ValueError, match=r"no trained network for the cell \('jittered', 'III'\)"):
+        fill(trained, [Cell("jittered", ("I", "III"), Protocol((16,)))])
+
+
+def test_a_record_that_is_none_is_refused(trained, tmp_path):
     (record,) = fill(trained, [Cell("jittered", ("I",), Protocol((16,)))])
+    for wrong, message in [
+        ({"protocol": {}}, "'protocol' is none: .*scales"),
+        ({"protocol": {"scales": []}}, "'protocol' is none: expected one test scale"),
+        ({"models": "I"}, "'models' must be list"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            write_test_record(tmp_path, record | wrong)
     del record["protocol"]
     with pytest.raises(ValueError, match="lacks the field 'protocol'"):
         write_test_record(tmp_path, record)

@@ -418,6 +418,9 @@ def test_scale_crop_prints_what_a_checkpoint_compares():
         (28, (24, 32), "a scale of 24 to 32 px for a crop of 28 px"),
         (0, 32, "ints of 1 or more"),
         (28, (32.0, 64), "ints of 1 or more"),
+        (28, 32.0, "ints of 1 or more"),
+        (28, (32, 48, 64), "the scale one or a pair"),
+        (28, None, "ints of 1 or more"),
     ],
 )
 def test_scale_crop_refuses_what_cannot_be(size, scale, message):

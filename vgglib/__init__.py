@@ -2,10 +2,10 @@
 
 The modules in the order of the chapters: ``architecture`` and ``trace``; ``data``, ``shapes``,
 ``statistics`` and ``transforms``; ``evaluation``, ``devices``, ``recipe``, ``optimization``,
-``training`` and ``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``protocols`` and
-``tables``; ``inspection``; ``distributed``. The command ``python -m vgglib`` trains, ``python -m
-vgglib.imagenet`` tests at full size. ``figures`` draws for the notebooks and is imported by them
-alone.
+``training`` and ``checkpoints``; ``transfer``; ``experiments`` and ``records``; ``protocols``,
+``paper`` and ``tables``; ``inspection``; ``distributed``. The command ``python -m vgglib`` trains,
+``python -m vgglib.imagenet`` tests at full size. ``figures`` draws for the notebooks and is
+imported by them alone.
 """
 
 from vgglib.architecture import (
@@ -43,11 +43,13 @@ from vgglib.experiments import (
     run_experiment,
     training_pflop,
 )
+from vgglib.paper import PAPER, PaperResult
 from vgglib.protocols import (
     ConvolutionalVGG,
     Protocol,
     average_probabilities,
     grid_crops,
+    map_size,
     multiply_adds,
     predict_by,
     scales_around,
@@ -61,7 +63,7 @@ from vgglib.records import (
     write_test_record,
 )
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
-from vgglib.tables import PAPER, Cell, PaperResult, fill_tables, plan_tables
+from vgglib.tables import Cell, fill_tables, plan_tables
 from vgglib.trace import Trace, trace
 from vgglib.training import Training, train, train_epoch
 from vgglib.transfer import Transfer, match_layers, transfer_weights
@@ -119,6 +121,7 @@ __all__ = [
     "load_torchvision",
     "make_network",
     "make_transforms",
+    "map_size",
     "match_layers",
     "multiply_adds",
     "package_version",

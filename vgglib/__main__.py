@@ -4,7 +4,9 @@
     torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe paper
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
-goes on from the checkpoints of a run that was interrupted.
+goes on from the checkpoints of a run that was interrupted. "ablation" and "scales" stand for
+several recipes; the networks of "scales" are also tested by the paper's protocols, with records in
+a folder "tests" beside the others.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from vgglib.experiments import (
     deeper,
     run_experiment,
 )
+from vgglib.files import check_writable
 from vgglib.tables import fill_tables, plan_tables
 
 
@@ -48,7 +51,10 @@ def run(given: argparse.Namespace) -> None:
         recipes, names = {given.recipe: RECIPES[given.recipe]}, MODELS[given.recipe]
     recipes = {key: recipe.shortened(given.epochs) for key, recipe in recipes.items()}
     names = tuple(given.models or names)
+    tests = Path(given.results) / "tests"
     with distributed.process_group(choose_device(given.device)) as device:
+        if given.recipe == "scales":
+            distributed.from_first(lambda: check_writable(tests, "records"))
         # The first process downloads what is missing, then the others read it too.
         loaded: list[Data] = []
         load = functools.partial(load_data, given.data, root=given.downloads)
@@ -83,7 +89,7 @@ def run(given: argparse.Namespace) -> None:
                         cells,
                         experiments,
                         data,
-                        results=Path(given.results) / "tests",
+                        results=tests,
                         precision=given.precision,
                     )
                 )

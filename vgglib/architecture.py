@@ -419,16 +419,7 @@ class VGG(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, classes)`` of preprocessed float images ``(N, channels, height, width)``."""
-        expected = (self.in_channels, *self.image_size)
-        if images.dim() != 4 or tuple(images.shape[1:]) != expected:
-            raise ValueError(
-                f"expected images of shape (N, {', '.join(map(str, expected))}),"
-                f" got {tuple(images.shape)}"
-            )
-        if not images.is_floating_point():
-            raise TypeError(
-                f"expected float images, got {images.dtype}: subtract the mean first (SubtractMean)"
-            )
+        check_images(images, (self.in_channels, *self.image_size))
         return self.classifier(self.flatten(self.features(images)))
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -443,6 +434,32 @@ class VGG(nn.Module):
             "in_channels": self.in_channels,
             "image_size": self.image_size,
         }
+
+
+def check_images(images: Tensor, expected: tuple[int | str, ...]) -> None:
+    """Refuse what is no batch of preprocessed images.
+
+    Args:
+        images: to check.
+        expected: channels, height and width; a side that may be anything is a word.
+
+    Raises:
+        ValueError: another shape.
+        TypeError: no floats.
+    """
+    fits = images.dim() == 4 and all(
+        isinstance(side, str) or side == own
+        for side, own in zip(expected, images.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"expected images of shape (N, {', '.join(map(str, expected))}),"
+            f" got {tuple(images.shape)}"
+        )
+    if not images.is_floating_point():
+        raise TypeError(
+            f"expected float images, got {images.dtype}: subtract the mean first (SubtractMean)"
+        )
 
 
 def _check_image_size(image_size: Any) -> tuple[int, int]:

@@ -5,7 +5,8 @@ Accuracies and errors are in percent, everywhere in this package and in the reco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +91,18 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> T
 
 
 @torch.no_grad()
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode (no dropout), and afterwards each of its modules as it was."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
 def predict(
     model: nn.Module,
     images: Tensor,
@@ -116,10 +129,8 @@ def predict(
         float32 on the CPU, shape (N, classes); each row sums to 1.
     """
     device = next(model.parameters()).device
-    training = model.training
-    model.eval()
     probabilities = []
-    try:
+    with evaluating(model):
         for batch in images.split(batch_size):
             batch = transform(batch.to(device))
             views = [batch, batch.flip(-1)] if mirror else [batch]
@@ -127,8 +138,6 @@ def predict(
                 # Softmax in float32: bfloat16 has two or three digits.
                 outputs = [model(view).float().softmax(dim=-1) for view in views]
             probabilities.append(torch.stack(outputs).mean(dim=0).cpu())
-    finally:
-        model.train(training)
     return torch.cat(probabilities)
 
 

@@ -117,7 +117,8 @@ def _scales() -> dict[str, Recipe]:
     }
 
 
-#: Networks for "Testing like the paper": fixed training scales and scale jittering.
+#: For "Testing like the paper": ``"modern"`` at a quarter of the width, on crops, with fixed
+#: training scales and with scale jittering.
 SCALES: dict[str, Recipe] = _scales()
 
 #: The networks that each recipe trains, in this order.
@@ -147,7 +148,8 @@ class Experiment:
         test: what it does on the test split, averaged with the mirror image.
         record: what was written to the results folder.
         transfer: which layers came from a shallower network; ``None`` if none was given.
-        test_transform: the preprocessing that the network expects.
+        test_transform: the preprocessing that the network expects, with a center crop where the
+            recipe trains on crops.
     """
 
     model: VGG
@@ -156,6 +158,11 @@ class Experiment:
     record: dict[str, Any]
     transfer: Transfer | None
     test_transform: v2.Transform
+
+    @property
+    def preprocessing(self) -> v2.Transform:
+        """The preprocessing without a center crop, for the test protocols."""
+        return self.test_transform.transforms[-1]
 
 
 def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transform]:

@@ -1,7 +1,7 @@
-"""Test a VGG at full size by the paper's protocols, on a folder of ImageNet's validation images.
+"""Test VGGs at full size by the paper's protocols, on a folder of ImageNet's validation images.
 
-    python -m vgglib.imagenet --images imagenet/val --network D --weights torchvision \\
-        --scales 256 384 512 --method both
+    python -m vgglib.imagenet --images imagenet/val --networks D --scales 256 384 512 --method both
+    python -m vgglib.imagenet --images imagenet/val --networks D E        # an ensemble
 
 The folder has one folder for each class, in the order of the classes: for ImageNet the WordNet
 numbers, n01440764 to n15075141. Prints top-1 and top-5 error beside those of the paper.
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -24,81 +25,95 @@ from vgglib.architecture import CONFIGURATIONS, VGG, load_torchvision, vgg
 from vgglib.data import read_folder_images
 from vgglib.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.evaluation import top_k_error
-from vgglib.protocols import METHODS, Protocol, check_scales, multiply_adds, predict_by
-from vgglib.tables import PAPER
+from vgglib.paper import PAPER
+from vgglib.protocols import (
+    METHODS,
+    Protocol,
+    average_probabilities,
+    check_scales,
+    multiply_adds,
+    predict_by,
+)
 from vgglib.transforms import SubtractMean
 
-#: Mean RGB of ImageNet's training images, and torchvision's standard deviations.
+#: Mean and standard deviation of the RGB values of ImageNet's training images, [0, 1] scale.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-#: Names of torchvision's networks with our configurations.
+#: Names of torchvision's networks by our configurations.
 TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
+
+#: The first and the last of ImageNet's classes, by their WordNet numbers.
+FIRST, LAST = "n01440764", "n15075141"
 
 
 def load_network(
-    name: str, weights: str, *, num_classes: int, **options
+    name: str,
+    weights: str,
+    classes: Sequence[str],
+    *,
+    mean: Sequence[float] = MEAN,
+    batch_norm: bool = False,
+    **options,
 ) -> tuple[VGG, Callable[[Tensor], Tensor]]:
     """A trained network and the preprocessing that it expects.
 
     Args:
         name: configuration.
-        weights: ``"torchvision"``, which are downloaded, or a file: a checkpoint of this package or
-            a ``state_dict`` of such a network.
-        num_classes: that the network tells apart.
+        weights: ``"torchvision"``, whose weights are downloaded, or a file: a checkpoint of this
+            package, or a ``state_dict`` of such a network or of torchvision's.
+        classes: names of the classes, in order.
+        mean: RGB on the [0, 1] scale, which is subtracted for weights of this package.
+        batch_norm: whether the network has batch normalization.
         options: see :func:`~vgglib.architecture.vgg`.
 
     Raises:
-        ValueError: torchvision has no such network, or the file is damaged or holds no weights of
-            this network.
+        ValueError: torchvision has no such network or other classes, or the file is damaged or
+            holds no weights of this network.
         OSError: the file is not there, or the download failed.
     """
-    network = vgg(name, num_classes=num_classes, **options)
-    if weights == "torchvision":
+    ready_made = weights == "torchvision"
+    if ready_made:
         if name not in TORCHVISION:
             raise ValueError(
                 f"torchvision has no weights for configuration {name}: expected one of"
                 f" {', '.join(TORCHVISION)}, or a file of weights"
             )
-        if num_classes != 1000:
+        if len(classes) != 1000 or (classes[0], classes[-1]) != (FIRST, LAST):
             raise ValueError(
-                f"torchvision's weights tell ImageNet's 1000 classes apart, the folder has"
-                f" {num_classes}: expected a folder for each, n01440764 to n15075141"
+                "torchvision's weights are for ImageNet's 1000 classes: expected folders"
+                f" {FIRST} to {LAST}, got {len(classes)}, {classes[0]} to {classes[-1]}"
             )
-        enum = models.get_model_weights(TORCHVISION[name])
-        # weights_only: a pickle could run any code when it is loaded.
-        state = enum.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
-        load_torchvision(network, state)
-        normalize = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
-        return network, v2.Compose(normalize)
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f"there is no file {weights!r}: expected weights of {name}")
+    network = vgg(name, num_classes=len(classes), batch_norm=batch_norm, **options)
+    if ready_made:
+        # weights_only, here and below: a pickle could run any code when it is loaded.
+        source = models.get_model_weights(TORCHVISION[name] + "_bn" * batch_norm)
+        state = source.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
+    else:
+        file = Path(weights).expanduser()
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no file {weights!r}: expected weights of {name}")
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            # Where a training averaged its weights, the average is the network.
+            state = state.get("average", state.get("model", state))
+        except Exception as error:
+            raise ValueError(
+                f"{weights!r} is damaged or holds no weights ({type(error).__name__})"
+            ) from error
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(state.get("model", state))
-    except Exception as error:
+        if "features.0.weight" in state:
+            load_torchvision(network, state)
+            return network, v2.Compose(
+                [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+            )
+        network.load_state_dict(state)
+    except (ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{weights!r} holds no weights of configuration {name} for {num_classes} classes"
-            f" ({type(error).__name__}: {str(error).splitlines()[0]})"
+            f"{weights!r} holds no weights of configuration {name} for {len(classes)} classes:"
+            f" {' '.join(str(error).split())[:300]}"
         ) from error
-    return network, SubtractMean(MEAN)
-
-
-def read_classes(folder: str | Path, limit: int | None = None) -> Iterator[tuple[Tensor, int]]:
-    """Images and labels of a folder of class folders, each read when it is asked for.
-
-    Args:
-        folder: one folder for each class.
-        limit: of images of each class; ``None`` is all.
-
-    Raises:
-        ValueError: a class has no images, or a file is damaged.
-    """
-    for label, name in enumerate(class_folders(folder)):
-        for number, image in enumerate(read_folder_images(name)):
-            if limit is not None and number >= limit:
-                break
-            yield image, label
+    return network, SubtractMean(mean)
 
 
 def class_folders(folder: str | Path) -> list[Path]:
@@ -113,57 +128,78 @@ def class_folders(folder: str | Path) -> list[Path]:
         raise FileNotFoundError(f"there is no folder {str(folder)!r}")
     found = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
     if len(found) < 2:
-        raise ValueError(f"{str(folder)!r} has {len(found)} folders: expected one for each class")
+        raise ValueError(
+            f"{str(folder)!r} has {len(found)} folders: expected one for each class; sort the"
+            " images into folders by their class"
+        )
     return found
+
+
+def read_classes(folders: Sequence[Path], limit: int | None = None) -> Iterator[tuple[Tensor, int]]:
+    """Images (3, H, W), uint8, with their labels, each read when it is asked for.
+
+    Args:
+        folders: of the classes, in order.
+        limit: of images of each class; ``None`` is all.
+
+    Raises:
+        ValueError: a class has no images or files that are none, before the first is read; later,
+            an image is damaged.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be 1 or more images of each class, got {limit}")
+    readers = [read_folder_images(folder) for folder in folders]
+    return (
+        (image, label) for label, images in enumerate(readers) for image in islice(images, limit)
+    )
 
 
 def measure_errors(
     protocol: Protocol,
-    network: VGG,
-    samples: Iterator[tuple[Tensor, int]],
-    transform: Callable[[Tensor], Tensor],
+    networks: Sequence[tuple[VGG, Callable[[Tensor], Tensor]]],
+    samples: Iterable[tuple[Tensor, int]],
     *,
     precision: str = "float32",
     progress: bool = False,
 ) -> tuple[float, float, int]:
-    """Top-1 and top-5 error in percent, and the number of images.
+    """Top-1 and top-5 error in percent of a network or an ensemble, and the number of images.
 
     Args:
         protocol: see :class:`~vgglib.protocols.Protocol`.
-        network: on the device that computes.
+        networks: each with its preprocessing, on the device that computes.
         samples: images (3, H, W), uint8, of any sizes, with their labels.
-        transform: preprocessing of a batch.
         precision: see :func:`~vgglib.devices.choose_precision`.
         progress: whether a progress bar is shown.
 
     Raises:
-        ValueError: a scale does not fit the network, or there are no images.
+        ValueError: a scale does not fit a network.
     """
     probabilities, labels = [], []
     for image, label in tqdm(samples, unit=" images", disable=not progress, leave=False):
-        # Each image has a size of its own, so that a batch is one image, and its crops.
-        probabilities.append(
+        # Each image has a size of its own, so that a batch is one image, with its crops.
+        of_networks = [
             predict_by(protocol, network, image[None], transform, precision=precision)
-        )
+            for network, transform in networks
+        ]
+        probabilities.append(average_probabilities(of_networks))
         labels.append(label)
-    if not labels:
-        raise ValueError("there are no images to test")
     errors = top_k_error(torch.cat(probabilities), torch.tensor(labels))
     return errors[0].item(), errors[4].item(), len(labels)
 
 
-def report(name: str, protocol: Protocol, errors: tuple[float, float, int]) -> str:
-    """A line for what was measured, and one for each result of the paper for this network."""
-    lines = [f"{'':44}{'top-1 error':>12}{'top-5 error':>12}"]
+def report(names: Sequence[str], protocol: Protocol, errors: tuple[float, float, int]) -> str:
+    """A table of what was measured, and of the paper's results for the same networks."""
     top_1, top_5, images = errors
-    lines.append(f"{f'{name}, {protocol}, {images:,} images':44}{top_1:12.1f}{top_5:12.1f}")
+    rows = [(f"{'+'.join(names)}, {protocol}, {images:,} images", top_1, top_5)]
     for result in PAPER:
-        if name in result.models:
-            smallest, largest = result.training_scale
-            scale = f"{smallest}" if smallest == largest else f"[{smallest}; {largest}]"
-            what = f"paper, Table {result.table}: {'+'.join(result.models)}, S = {scale},"
-            lines.append(what)
-            lines.append(f"{f'  {result.protocol}':44}{result.top_1:12.1f}{result.top_5:12.1f}")
+        if result.models == tuple(names):
+            low, high = result.training_scale
+            scale = f"{low}" if low == high else f"{low} to {high}"
+            what = f"the paper, Table {result.table}, S = {scale}, {result.protocol}"
+            rows.append((what, result.top_1, result.top_5))
+    width = max(len(what) for what, *_ in rows)
+    lines = [f"{'':{width}}  top-1 error  top-5 error"]
+    lines += [f"{what:{width}}{one:13.1f}{five:13.1f}" for what, one, five in rows]
     return "\n".join(lines)
 
 
@@ -172,31 +208,40 @@ def run(given: argparse.Namespace) -> str:
 
     Raises:
         ValueError: what was asked for cannot be.
-        OSError: a file or folder is not there.
+        OSError: a file or folder is not there, or a download failed.
     """
     protocol = Protocol(tuple(given.scales), given.method)
     folders = class_folders(given.images)
-    network, transform = load_network(
-        given.network,
-        given.weights,
-        num_classes=len(folders),
-        image_size=given.crop,
-        width=given.width,
-        batch_norm=given.batch_norm,
-    )
-    check_scales(protocol, network)
+    samples = read_classes(folders, given.limit)
+    weights = given.weights or ["torchvision"] * len(given.networks)
+    if len(weights) != len(given.networks):
+        raise ValueError(
+            f"{len(given.networks)} networks and {len(weights)} weights: expected one for each"
+        )
     device = choose_device(given.device)
-    network.to(device, memory_format=torch.channels_last).eval()
+    options = {"image_size": given.crop, "width": given.width, "batch_norm": given.batch_norm}
+    with torch.device("meta"):  # refuse scales that do not fit before anything is loaded
+        for name in given.networks:
+            check_scales(protocol, vgg(name, num_classes=len(folders), **options))
+    networks = []
+    for name, source in zip(given.networks, weights, strict=True):
+        network, transform = load_network(
+            name, source, [f.name for f in folders], mean=given.mean, **options
+        )
+        network.to(device, memory_format=torch.channels_last).eval()
+        networks.append((network, transform))
     errors = measure_errors(
         protocol,
-        network,
-        read_classes(given.images, given.limit),
-        transform,
+        networks,
+        samples,
         precision=choose_precision(device, given.precision),
         progress=sys.stderr.isatty(),
     )
-    cost = f"{multiply_adds(protocol, network) / 1e9:.1f} billion multiply-adds for a square image"
-    return f"{report(given.network, protocol, errors)}\n{cost}"
+    cost = sum(multiply_adds(protocol, network) for network, _ in networks) / 1e9
+    return (
+        f"{report(given.networks, protocol, errors)}\n"
+        f"A square image costs {cost:.1f} billion multiply-adds."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -209,14 +254,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--images", required=True, help="folder with one folder of images for each class")
-    add("--network", default="D", choices=list(CONFIGURATIONS))
-    add("--weights", default="torchvision", help="torchvision, or a file of weights")
+    add("--networks", default=["D"], nargs="+", choices=list(CONFIGURATIONS), metavar="NAME",
+        help="a configuration, or those of an ensemble")  # fmt: skip
+    add("--weights", nargs="+", help="for each network: torchvision (the default), or a file")
     add("--scales", default=[256], nargs="+", type=int, help="test scales Q in pixels")
     add("--method", default="dense", choices=METHODS)
     add("--limit", type=int, help="images of each class; all by default")
-    add("--crop", default=224, type=int, help="that the network was trained on, pixels")
-    add("--width", default=1.0, type=float, help="of the network, a factor")
-    add("--batch-norm", action="store_true", help="the network has batch normalization")
+    add("--crop", type=int, help="size that the networks were trained on; their own by default")
+    add("--width", default=1.0, type=float, help="of the networks, a factor")
+    add("--batch-norm", action="store_true", help="the networks have batch normalization")
+    add("--mean", default=MEAN, nargs=3, type=float, metavar=("R", "G", "B"),
+        help="of the training images, in [0, 1], for your own weights")  # fmt: skip
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     add("--precision", default="auto", choices=["auto", *PRECISIONS])
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,14 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
-from vgglib.architecture import VGG
+from vgglib.architecture import VGG, check_images
+from vgglib.evaluation import evaluating
 
 
 def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """What some layers give for images, in evaluation mode.
 
     Args:
-        model: the network; its mode is afterwards as it was.
+        model: the network.
         images: preprocessed, float, on the model's device.
         layers: names as in ``model.named_modules()``, such as ``"features.stack2"``.
 
@@ -27,10 +30,11 @@ def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict
         ValueError: the network has no such layer.
     """
     modules = dict(model.named_modules())
-    missing = [name for name in layers if name not in modules]
-    if missing:
-        known = [name for name, _ in model.named_children()]
-        raise ValueError(f"there is no layer {missing[0]!r}: expected a name below {known}")
+    layers = [layers] if isinstance(layers, str) else layers
+    for name in layers:
+        if name not in modules:
+            near = difflib.get_close_matches(name, modules, n=3, cutoff=0)
+            raise ValueError(f"there is no layer {name!r}: names like it are {', '.join(near)}")
     found: dict[str, Tensor] = {}
     hooks = [
         modules[name].register_forward_hook(
@@ -38,12 +42,10 @@ def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict
         )
         for name in layers
     ]
-    training = model.training
     try:
-        with torch.no_grad():
-            model.eval()(images)
+        with evaluating(model), torch.no_grad():
+            model(images)
     finally:
-        model.train(training)
         for hook in hooks:
             hook.remove()
     return found
@@ -56,24 +58,28 @@ def class_activation(model: VGG, images: Tensor, classes: Tensor) -> Tensor:
     logit with respect to it, and what speaks against the class is left out.
 
     Args:
-        model: the network; its mode is afterwards as it was.
+        model: the network.
         images: preprocessed, float, shape (N, 3, H, W), on the model's device.
         classes: int64, shape (N,), one for each image.
 
     Returns:
         float32 in [0, 1], shape (N, H, W), 1 at the strongest place of each image; all 0 where
         nothing speaks for the class.
+
+    Raises:
+        ValueError: images of another shape, or not one class of the network for each.
+        TypeError: images that are no floats.
     """
+    check_images(images, (model.in_channels, *model.image_size))
+    classes = _check_classes(model, classes, len(images))
     *earlier, last_pool = model.features
-    training = model.training
-    model.eval()
-    try:
-        maps = nn.Sequential(*earlier)(images).detach().requires_grad_()
-        logits = model.classifier(model.flatten(last_pool(maps)))
-        chosen = logits.gather(1, classes[:, None]).sum()
-        (gradient,) = torch.autograd.grad(chosen, maps)
-    finally:
-        model.train(training)
+    with evaluating(model):
+        with torch.no_grad():
+            maps = nn.Sequential(*earlier)(images)
+        with torch.enable_grad():
+            logits = model.classifier(model.flatten(last_pool(maps.requires_grad_())))
+            chosen = logits.gather(1, classes[:, None]).sum()
+            (gradient,) = torch.autograd.grad(chosen, maps)
     evidence = (gradient.mean(dim=(2, 3), keepdim=True) * maps.detach()).sum(dim=1).relu()
     evidence = F.interpolate(
         evidence[:, None].float(), images.shape[-2:], mode="bilinear", align_corners=False
@@ -94,8 +100,13 @@ def nearest_neighbors(features: Tensor, queries: Tensor, count: int) -> Tensor:
         int64, shape (M, count): positions in ``features``, the nearest first.
 
     Raises:
-        ValueError: ``count`` is outside 1 to N.
+        ValueError: ``count`` is outside 1 to N, or the shapes do not fit.
     """
+    if features.dim() != 2 or features.shape[1:] != queries.shape[1:]:
+        raise ValueError(
+            "expected features (N, D) and queries (M, D), got"
+            f" {tuple(features.shape)} and {tuple(queries.shape)}"
+        )
     if not 1 <= count <= len(features):
         raise ValueError(f"count must be in 1 to {len(features)}, got {count}")
     similarity = F.normalize(queries, dim=1) @ F.normalize(features, dim=1).T
@@ -120,7 +131,7 @@ def preferred_images(
     and then it is blurred a little.
 
     Args:
-        model: the network; its mode is afterwards as it was.
+        model: the network.
         transform: its preprocessing, for float images on the [0, 1] scale.
         classes: int64, shape (N,), one for each image.
         steps: of ascent.
@@ -131,25 +142,45 @@ def preferred_images(
 
     Returns:
         float32 in [0, 1], shape (N, 3, H, W), on the CPU.
+
+    Raises:
+        ValueError: no classes of the network, or a negative number.
     """
+    if min(steps, step_size, shift, blur) < 0:
+        raise ValueError(
+            "steps, step_size, shift and blur must not be negative, got"
+            f" {steps}, {step_size}, {shift} and {blur}"
+        )
+    classes = _check_classes(model, classes, len(classes))
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     shape = (len(classes), model.in_channels, *model.image_size)
     images = (0.5 + 0.02 * torch.randn(shape, generator=generator)).to(device)
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model), torch.enable_grad():
         for step in range(steps):
             rows, columns = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
             shifted = images.roll((rows, columns), dims=(2, 3)).requires_grad_()
-            logits = model(transform(shifted))
-            chosen = logits.gather(1, classes.to(device)[:, None]).sum()
+            chosen = model(transform(shifted)).gather(1, classes[:, None]).sum()
             (gradient,) = torch.autograd.grad(chosen, shifted)
             size = gradient.pow(2).mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
             moved = shifted.detach() + step_size * gradient / size
             images = moved.roll((-rows, -columns), dims=(2, 3)).clamp(0, 1)
             if blur and step % 4 == 3:
-                images = TF.gaussian_blur(images, kernel_size=3, sigma=blur)
-    finally:
-        model.train(training)
+                reach = math.ceil(3 * blur)
+                images = TF.gaussian_blur(images, kernel_size=2 * reach + 1, sigma=blur)
     return images.cpu()
+
+
+def _check_classes(model: VGG, classes: Tensor, count: int) -> Tensor:
+    """``classes`` on the model's device, if they are one class of the network for each image."""
+    if classes.dtype != torch.int64 or classes.shape != (count,):
+        raise ValueError(
+            f"expected one int64 class for each of {count} images, got {classes.dtype} of shape"
+            f" {tuple(classes.shape)}"
+        )
+    if count and not 0 <= int(classes.min()) <= int(classes.max()) < model.num_classes:
+        raise ValueError(
+            f"classes must be in 0..{model.num_classes - 1}, got {int(classes.min())} to"
+            f" {int(classes.max())}"
+        )
+    return classes.to(next(model.parameters()).device)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
-from vgglib.architecture import VGG, pooled_size
+from vgglib.architecture import VGG, check_images, pooled_size
 from vgglib.evaluation import predict
 from vgglib.trace import trace
 
@@ -25,11 +26,12 @@ class ConvolutionalVGG(nn.Module):
 
     The first becomes a convolution with kernels as large as the last pool's output (7x7 in the
     paper), the others become 1x1 convolutions. On an image of the size that the network was trained
-    on, it gives the same logits at one place. On a larger one it gives a map of them: what the
-    network says of each window of that size, the windows ``2 ** pools`` pixels apart; all but that
-    the padding at the border of a window is replaced by the image around it.
+    on, it gives the same logits at one place. On a larger one it gives a map of them, one for each
+    window of that size, a step of all the pools apart. The only difference from testing a window by
+    itself: around it stands the image, where the network would pad with zeros.
 
-    The weights are the network's own, not copies: training one trains the other.
+    The weights are the network's own, not copies: training one trains the other. To move them to
+    another device or type, move the network before.
 
     Args:
         network: with any number of stacks and fully connected layers.
@@ -54,36 +56,44 @@ class ConvolutionalVGG(nn.Module):
             self.classifier.add_module(name, layer)
         self.conv_stacks = network.conv_stacks
         self.feature_size = network.feature_size
-        self.train(network.training)
-
-    def map_size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the map of logits for an image.
-
-        Raises:
-            ValueError: the image is smaller than what one place of the map sees.
-        """
-        sizes = [
-            pooled_size(self.conv_stacks, side) - needed + 1
-            for side, needed in zip((height, width), self.feature_size, strict=True)
-        ]
-        if min(sizes) < 1:
-            raise ValueError(
-                f"an image of {height}x{width} px is smaller than the network's reach: its fully"
-                f" connected layers need {self.feature_size[0]}x{self.feature_size[1]} features,"
-                f" which images of at least {self._smallest(0)}x{self._smallest(1)} px give"
-            )
-        return sizes[0], sizes[1]
-
-    def _smallest(self, axis: int) -> int:
-        side = 1
-        while pooled_size(self.conv_stacks, side) < self.feature_size[axis]:
-            side += 1
-        return side
+        self.in_channels = network.in_channels
+        # Not self.train(): that would change the mode of the layers that are shared.
+        self.training = self.classifier.training = network.training
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps of logits."""
-        self.map_size(*images.shape[-2:])
+        """Maps of logits.
+
+        Raises:
+            ValueError: other shapes, or images smaller than what one place of the map sees.
+            TypeError: images that are no floats.
+        """
+        check_images(images, (self.in_channels, "height", "width"))
+        map_size(self, *images.shape[-2:])
         return self.classifier(self.features(images))
+
+
+def map_size(network: VGG | ConvolutionalVGG, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the map of logits for an image of some height and width in pixels.
+
+    Raises:
+        ValueError: the image is smaller than what one place of the map sees.
+    """
+    stacks, needed = network.conv_stacks, network.feature_size
+    rows, columns = (
+        pooled_size(stacks, side) - places + 1
+        for side, places in zip((height, width), needed, strict=True)
+    )
+    if min(rows, columns) < 1:
+        smallest = [
+            next(side for side in count(1) if pooled_size(stacks, side) >= places)
+            for places in needed
+        ]
+        raise ValueError(
+            f"an image of {height}x{width} px is smaller than the network's reach: its fully"
+            f" connected layers need {needed[0]}x{needed[1]} features, which images of at least"
+            f" {smallest[0]}x{smallest[1]} px give"
+        )
+    return rows, columns
 
 
 def _as_convolution(layer: nn.Linear, kernel: tuple[int, int]) -> nn.Conv2d:
@@ -92,7 +102,8 @@ def _as_convolution(layer: nn.Linear, kernel: tuple[int, int]) -> nn.Conv2d:
     bias = layer.bias is not None
     conv = nn.Conv2d(channels, layer.out_features, kernel, bias=bias, device="meta")
     # Flattening puts channels first, then rows, then columns: the order of a kernel's weights.
-    conv.weight = nn.Parameter(layer.weight.detach().view(layer.out_features, channels, *kernel))
+    weight = layer.weight.detach().view(layer.out_features, channels, *kernel)
+    conv.weight = nn.Parameter(weight, requires_grad=layer.weight.requires_grad)
     conv.bias = layer.bias
     return conv
 
@@ -103,7 +114,6 @@ class _SpatialAverage(nn.Module):
     def __init__(self, network: ConvolutionalVGG) -> None:
         super().__init__()
         self.network = network
-        self.train(network.training)
 
     def forward(self, images: Tensor) -> Tensor:
         # In float32: a mean in bfloat16 would have two or three digits.
@@ -204,10 +214,18 @@ def scales_around(scale: int | tuple[int, int], step: int = 32) -> tuple[int, in
 
     Returns:
         ``S - step, S, S + step``; for a range its ends and its middle.
+
+    Raises:
+        ValueError: a range that does not rise, or an ``S`` that leaves no pixel below it.
     """
-    if isinstance(scale, int):
-        return scale - step, scale, scale + step
-    return scale[0], sum(scale) // 2, scale[1]
+    low, middle, high = (
+        (scale - step, scale, scale + step)
+        if isinstance(scale, int)
+        else (scale[0], sum(scale) // 2, scale[1])
+    )
+    if not 0 < low <= middle <= high:
+        raise ValueError(f"no test scales around {scale!r}: they would be {low}, {middle}, {high}")
+    return low, middle, high
 
 
 def predict_by(
@@ -233,8 +251,11 @@ def predict_by(
         float32 on the CPU, shape (N, classes); each row sums to 1.
 
     Raises:
-        ValueError: a test scale is smaller than the crop, or than the network's reach.
+        ValueError: images of another shape, a test scale that is smaller than the crop or than the
+            network's reach, or a network for images that are not square.
     """
+    if images.dim() != 4:
+        raise ValueError(f"expected images of shape (N, 3, H, W), got {tuple(images.shape)}")
     check_scales(protocol, network)
     size = network.image_size[0]
     dense = _SpatialAverage(ConvolutionalVGG(network))
@@ -270,8 +291,8 @@ def predict_by(
 def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
     """The mean of class probabilities: over views, scales, or the networks of an ensemble.
 
-    The paper, sections 3.2 and 4.4. Probabilities are averaged, not logits: those of one network may
-    be larger than those of another, and would count for more.
+    The paper, sections 3.2 and 4.4. Probabilities are averaged, not logits: those of one network
+    may be larger than those of another, and would count for more.
 
     Raises:
         ValueError: there are none, or their shapes differ.
@@ -285,16 +306,13 @@ def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(probabilities)).mean(dim=0)
 
 
-def multiply_adds(
-    protocol: Protocol, network: VGG, image_size: int | tuple[int, int] | None = None
-) -> int:
+def multiply_adds(protocol: Protocol, network: VGG, image_size: tuple[int, int] = (1, 1)) -> int:
     """What a protocol costs for one image, in multiply-adds; see :class:`~vgglib.trace.TraceRow`.
 
     Args:
         protocol: scales and method.
         network: trained on square crops.
-        image_size: of the image before it is rescaled, pixels; only the ratio of the sides counts,
-            and ``None`` is a square.
+        image_size: height and width of the image; only their ratio counts.
 
     Raises:
         ValueError: as :func:`predict_by`.
@@ -305,12 +323,11 @@ def multiply_adds(
     )
     of_crop = trace(network)
     connected = sum(row.multiply_adds for row in of_crop if row.layer.startswith("classifier."))
-    convolutional = ConvolutionalVGG(network)
     total = 0
     for scale in protocol.scales:
         if protocol.method in ("dense", "both"):
             size = tuple(scale * side // min(height, width) for side in (height, width))
-            rows, columns = convolutional.map_size(*size)
+            rows, columns = map_size(network, *size)
             features = trace(network, image_size=size)
             total += rows * columns * connected
             total += sum(r.multiply_adds for r in features if r.layer.startswith("features."))
@@ -323,7 +340,8 @@ def check_scales(protocol: Protocol, network: VGG) -> None:
     """Refuse test scales that a network cannot be tested at.
 
     Raises:
-        ValueError: a scale is smaller than the crop, or than the network's reach.
+        ValueError: a scale is smaller than the crop or than the network's reach, or the network is
+            for images that are not square.
     """
     height, width = network.image_size
     if height != width:
@@ -334,4 +352,4 @@ def check_scales(protocol: Protocol, network: VGG) -> None:
             f"a test scale of {smallest} px is below the crop of {height} px: expected scales of"
             f" {height} px or more, or the method 'dense'"
         )
-    ConvolutionalVGG(network).map_size(smallest, smallest)
+    map_size(network, smallest, smallest)

@@ -89,7 +89,10 @@ class Recipe:
         if not self.muon >= 0:
             raise ValueError(f"muon must be 0 or more, got {self.muon!r}")
         if self.crop:
-            RandomScaleCrop(self.crop, self.scale)  # refuses what cannot be
+            # Refuses what cannot be, and makes a range of a single scale.
+            object.__setattr__(self, "scale", RandomScaleCrop(self.crop, self.scale).scale)
+        elif self.scale != (0, 0):
+            raise ValueError(f"a scale of {self.scale!r} needs a crop: set crop as well")
         for name in ("warmup", "label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")

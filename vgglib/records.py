@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vgglib.files import atomic_write
+from vgglib.protocols import Protocol
 
 #: What every record has, with its type. Accuracies are in percent.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -43,6 +44,7 @@ TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
     "seed": int,
     "epochs": int,
     "width": (int, float),
+    "training_scale": list,
     "protocol": dict,
     "top_k_accuracy": list,
     "test_images": int,
@@ -57,10 +59,6 @@ TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
 def run_name(dataset: str, recipe: str, model: str, epochs: int, seed: int) -> str:
     """What tells runs apart, as the beginning of their files' names."""
     parts = [dataset, recipe, model, f"{epochs}epochs", f"seed{seed}"]
-    return _file_name(parts)
-
-
-def _file_name(parts: list[str]) -> str:
     return re.sub(r"[^\w.+-]+", "_", "-".join(parts))
 
 
@@ -91,23 +89,21 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
 
 
 def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
-    """The same for a test protocol: ``<data>-<recipe>-<models>-<method>-Q<scales>-seed<n>.json``.
+    """The same for a test protocol; its file name has models, method and scales besides.
 
     Raises:
-        ValueError: a field of :data:`TEST_FIELDS` is missing or has the wrong type, or a value is
-            none of JSON's.
+        ValueError: a field of :data:`TEST_FIELDS` is missing or has the wrong type, the protocol
+            is none, or a value is none of JSON's.
         OSError: the folder cannot be written.
     """
     check_record(record, "the record", TEST_FIELDS)
-    parts = [
-        record["dataset"],
-        record["recipe"],
-        "+".join(record["models"]),
-        record["protocol"]["method"],
-        "Q" + "_".join(map(str, record["protocol"]["scales"])),
-        f"seed{record['seed']}",
-    ]
-    return _write(Path(folder) / f"{_file_name(parts)}.json", record)
+    protocol = Protocol(**record["protocol"])
+    models = "+".join(map(str, record["models"]))
+    run = run_name(record["dataset"], record["recipe"], models, record["epochs"], record["seed"])
+    how = [protocol.method, "Q" + "_".join(map(str, protocol.scales))]
+    if (protocol.grid, protocol.mirror) != (5, True):  # other than in the paper
+        how.append(f"grid{protocol.grid}" + ("" if protocol.mirror else "-nomirror"))
+    return _write(Path(folder) / f"{'-'.join([run, *how])}.json", record)
 
 
 def _write(path: Path, record: dict[str, Any]) -> Path:
@@ -147,14 +143,14 @@ def read_records(*folders: str | Path) -> list[dict[str, Any]]:
 
 
 def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
-    """The same for test protocols, which have folders of their own; ordered by their file names."""
+    """The same for test protocols, which have folders of their own; ordered by file name."""
     return _read(folders, TEST_FIELDS)
 
 
 def _read(folders: Sequence[str | Path], kinds: dict[str, Any]) -> list[dict[str, Any]]:
     files = {file.name: file for folder in folders for file in sorted(Path(folder).glob("*.json"))}
     records = []
-    for file in files.values():
+    for _, file in sorted(files.items()):
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -177,8 +173,15 @@ def check_record(record: Any, where: str, kinds: dict[str, Any] = FIELDS) -> Non
         if field not in record:
             raise ValueError(f"{where} lacks the field {field!r}: expected {', '.join(kinds)}")
         if isinstance(record[field], bool) or not isinstance(record[field], kind):
-            kinds = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-            raise ValueError(f"{where}: {field!r} must be {kinds}, got {record[field]!r}")
+            expected = " or ".join(
+                k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,))
+            )
+            raise ValueError(f"{where}: {field!r} must be {expected}, got {record[field]!r}")
+    if "protocol" in kinds:
+        try:
+            Protocol(**record["protocol"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}: 'protocol' is none: {error}") from error
     accuracy = record["top_k_accuracy"]
     if len(accuracy) != 5 or not _is_ascending([0, *accuracy, 100]):
         raise ValueError(

@@ -200,12 +200,13 @@ class RandomScaleCrop(_ImageTransform):
 
     def __init__(self, size: int, scale: int | tuple[int, int]) -> None:
         super().__init__()
-        smallest, largest = (scale, scale) if isinstance(scale, int) else scale
-        for value in (size, smallest, largest):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"crop and scale must be ints of 1 or more, got {size!r} and {scale!r}"
-                )
+        values = (size, *(scale if isinstance(scale, (tuple, list)) else (scale, scale)))
+        if len(values) != 3 or not all(type(v) is int and v >= 1 for v in values):
+            raise ValueError(
+                "crop and scale must be ints of 1 or more, the scale one or a pair, got"
+                f" {size!r} and {scale!r}"
+            )
+        _, smallest, largest = values
         if not size <= smallest <= largest:
             raise ValueError(
                 f"a scale of {smallest} to {largest} px for a crop of {size} px: expected"
