@@ -12,7 +12,14 @@ from vgglib.experiments import SCALES, run_experiment
 from vgglib.paper import PAPER
 from vgglib.protocols import Protocol, average_probabilities, predict_by
 from vgglib.records import read_test_records, write_test_record
-from vgglib.tables import Cell, fill_tables, plan_tables
+from vgglib.tables import (
+    Cell,
+    conclusions,
+    fill_tables,
+    mean_errors,
+    paper_errors,
+    plan_tables,
+)
 
 SCALE_OF = {key: recipe.scale for key, recipe in SCALES.items()}
 
@@ -132,3 +139,24 @@ def test_a_record_that_is_none_is_refused(trained, tmp_path):
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(ValueError, match=r"x\.json.* lacks the field 'dataset'"):
         read_test_records(tmp_path)
+
+
+def test_the_papers_conclusions_hold_in_its_own_tables():
+    """Sections 4.1 to 4.4. From D to E the error fell at one of three training scales only."""
+    found = conclusions(paper_errors(), [("A", "B"), ("B", "D"), ("D", "E")])
+    counts = {
+        text: (sum(low < high for low, high in pairs), len(pairs)) for text, pairs in found.items()
+    }
+    assert list(counts.values()) == [(6, 6), (3, 5), (10, 10), (2, 2), (2, 2), (1, 1)]
+    assert (25.6, 27.0) in found["jittering beats a fixed scale"]
+    assert (27.3, 27.0) in found["the deeper network is better"]
+    assert found["an ensemble beats its best network"] == [(23.7, 24.4)]
+
+
+def test_errors_are_means_over_seeds(trained):
+    (record,) = fill(trained, [Cell("jittered", ("I",), Protocol((16,)))])
+    records = [
+        record | {"seed": seed, "top_k_accuracy": [top_1, 90, 91, 92, 93]}
+        for seed, top_1 in enumerate((80.0, 81.0))
+    ]
+    assert mean_errors(records) == {(("I",), (12, 20), Protocol((16,))): 19.5}

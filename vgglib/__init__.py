@@ -63,7 +63,7 @@ from vgglib.records import (
     write_test_record,
 )
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
-from vgglib.tables import Cell, fill_tables, plan_tables
+from vgglib.tables import Cell, conclusions, fill_tables, mean_errors, paper_errors, plan_tables
 from vgglib.trace import Trace, trace
 from vgglib.training import Training, train, train_epoch
 from vgglib.transfer import Transfer, match_layers, transfer_weights
@@ -111,6 +111,7 @@ __all__ = [
     "channel_statistics",
     "choose_device",
     "choose_precision",
+    "conclusions",
     "confusion_matrix",
     "deeper",
     "evaluate",
@@ -123,8 +124,10 @@ __all__ = [
     "make_transforms",
     "map_size",
     "match_layers",
+    "mean_errors",
     "multiply_adds",
     "package_version",
+    "paper_errors",
     "plan_tables",
     "predict",
     "predict_by",

@@ -7,8 +7,9 @@ stand in for the paper's.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from vgglib.data import Data
 from vgglib.devices import choose_precision, device_name
 from vgglib.evaluation import top_k_accuracy
 from vgglib.experiments import Experiment, package_version
+from vgglib.paper import PAPER
 from vgglib.protocols import (
     METHODS,
     Protocol,
@@ -162,3 +164,88 @@ def fill_tables(
             write_test_record(results, record)
         records.append(record)
     return records
+
+
+#: What an error belongs to: networks, training scale, protocol.
+Key = tuple[tuple[str, ...], tuple[int, int], Protocol]
+
+
+def mean_errors(records: Sequence[Mapping[str, Any]]) -> dict[Key, float]:
+    """Top-1 errors in percent from the records of some data set, the mean over seeds.
+
+    Args:
+        records: see :func:`~vgglib.records.read_test_records`.
+    """
+    found: dict[Key, list[float]] = {}
+    for record in records:
+        protocol = Protocol(**record["protocol"])
+        key = (tuple(record["models"]), tuple(record["training_scale"]), protocol)
+        found.setdefault(key, []).append(100 - record["top_k_accuracy"][0])
+    return {key: sum(errors) / len(errors) for key, errors in found.items()}
+
+
+def paper_errors() -> dict[Key, float]:
+    """The same from the paper's tables."""
+    return {(r.models, r.training_scale, r.protocol): r.top_1 for r in PAPER}
+
+
+def conclusions(
+    errors: Mapping[Key, float], deeper: Sequence[tuple[str, str]]
+) -> dict[str, list[tuple[float, float]]]:
+    """Six conclusions of the paper (sections 4.1 to 4.4), with the pairs of errors they are about.
+
+    Args:
+        errors: of the paper or of the miniature.
+        deeper: pairs of networks, the shallower first.
+
+    Returns:
+        For each conclusion, pairs (error that should be lower, error that should be higher).
+    """
+
+    def find(models: tuple[str, ...], scale: tuple[int, int], count: int, method: str) -> float:
+        """The error at ``count`` test scales; NaN if nobody measured it."""
+        return next(
+            (
+                error
+                for (m, s, p), error in errors.items()
+                if (m, s, len(p.scales), p.method) == (models, scale, count, method)
+            ),
+            math.nan,
+        )
+
+    single = [m for m in dict.fromkeys(m for m, *_ in errors) if len(m) == 1]
+    ensembles = [m for m in dict.fromkeys(m for m, *_ in errors) if len(m) > 1]
+    scales = list(dict.fromkeys(s for _, s, _ in errors))
+    fixed = [s for s in scales if s[0] == s[1]]
+    jittered = next(s for s in scales if s[0] < s[1])
+
+    def both(models: tuple[str, ...]) -> float:
+        return find(models, jittered, 3, "both")
+
+    pairs = {
+        "jittering beats a fixed scale": [
+            (find(m, jittered, 1, "dense"), find(m, s, 1, "dense")) for m in single for s in fixed
+        ],
+        "the deeper network is better": [
+            (find((deep,), s, 1, "dense"), find((shallow,), s, 1, "dense"))
+            for shallow, deep in deeper
+            for s in scales
+        ],
+        "three test scales beat one": [
+            (find(m, s, 3, "dense"), find(m, s, 1, "dense")) for m in single for s in scales
+        ],
+        "crops beat dense": [
+            (find(m, jittered, 3, "crops"), find(m, jittered, 3, "dense")) for m in single
+        ],
+        "both together beat either": [
+            (both(m), min(find(m, jittered, 3, "crops"), find(m, jittered, 3, "dense")))
+            for m in single
+        ],
+        "an ensemble beats its best network": [
+            (both(e), min(both((m,)) for m in e)) for e in ensembles
+        ],
+    }
+    return {
+        text: [pair for pair in found if not any(map(math.isnan, pair))]
+        for text, found in pairs.items()
+    }
