@@ -90,7 +90,6 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> T
     return cells.reshape(num_classes, num_classes)
 
 
-@torch.no_grad()
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """The model in evaluation mode (no dropout), and afterwards each of its modules as it was."""
@@ -103,6 +102,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+@torch.no_grad()
 def predict(
     model: nn.Module,
     images: Tensor,
