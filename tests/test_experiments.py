@@ -87,7 +87,7 @@ def test_recipes_are_named_as_they_are_asked_for():
 
 def test_a_deeper_network_gets_half_of_the_epochs():
     """100 instead of 200, with the same patience, as Zhong (2024)."""
-    assert deeper(Recipe("paper")) == replace(Recipe("paper"), epochs=100)
+    assert deeper(Recipe("paper")) == replace(Recipe("paper"), epochs=100, patience=5)
     assert deeper(replace(RECIPE, epochs=1)).epochs == 1
 
 
