@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 INSTALLED = .venv/.installed
+PACKAGES = web/node_modules/.package-lock.json
 
 # The settings of `make book`. An empty one gets the default of its profile.
 PROFILE =
@@ -20,7 +21,7 @@ CHAPTER =
 URL =
 export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER RECIPE SEEDS URL
 
-.PHONY: help book test refresh accuracy records benchmark lint address clean python settings
+.PHONY: help book test test-site refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -33,6 +34,7 @@ help:
 	@echo '     RESULTS=FOLDER          where records go (full: results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
+	@echo 'make test-site               test the website that make book built, in Chromium'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
 	@echo 'make accuracy DATA=FOLDER    train for real, chapter by chapter, and renew the tables:'
@@ -48,12 +50,15 @@ help:
 	@echo 'make clean                   remove what was built (not the environment, .venv)'
 	@echo 'PYTHON=python3.11            the Python to make the environment with'
 
-book: python settings $(INSTALLED)
+book: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.build $(SETTINGS)
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest
 	@$(BIN)/python -m tools.compare
+
+test-site: $(INSTALLED) $(PACKAGES)
+	@$(BIN)/python -m pytest web/tests -q
 
 refresh: $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
@@ -96,4 +101,9 @@ $(INSTALLED): requirements.txt pyproject.toml | python
 	@echo 'Installing into .venv: some minutes, and some gigabytes for torch'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt -e .
+	@touch $@
+
+# What the reader's browser gets. Node.js itself is in .venv; no script of a package is run.
+$(PACKAGES): web/package.json web/package-lock.json $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix web --ignore-scripts --silent
 	@touch $@

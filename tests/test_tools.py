@@ -292,3 +292,33 @@ def test_every_chapter_that_trains_for_the_tables_takes_the_settings():
         )
         for parameter in ("DATA", "PROFILE", "EPOCHS", "SEED", "DEVICE", "RESULTS", "CHECKPOINTS"):
             assert f"{parameter} = " in source, (name, parameter)
+
+
+def test_pages_are_mended_and_lightened(tmp_path):
+    page = tmp_path / "chapters" / "a.html"
+    page.parent.mkdir()
+    page.write_text(
+        '<script defer src="../_static/scripts/fontawesome.js?digest=5"></script><p>text</p>'
+        '<summary aria-label="Toggle hidden content">\nShow</summary>'
+        '<button class="btn search-button-field js" aria-label="Search" id="s">Search</button>'
+    )
+    for name in ("fontawesome.js", "bootstrap.js.map", "bootstrap.js"):
+        (tmp_path / name).touch()
+    build.finish(tmp_path)
+    assert page.read_text() == (
+        "<p>text</p><summary>\nShow</summary>"
+        '<button class="btn search-button-field js" id="s">Search</button>'
+    )
+    assert sorted(file.name for file in tmp_path.glob("*.*")) == ["bootstrap.js"]
+
+
+def test_packages_are_copied_or_missed_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "PACKAGES", {"mathjax/a.js": "mathjax/b.js"})
+    with pytest.raises(OSError, match=r"there is no .*a\.js"):
+        build.copy_packages(tmp_path / "assets")
+    origin = tmp_path / "web" / "node_modules" / "mathjax" / "a.js"
+    origin.parent.mkdir(parents=True)
+    origin.write_text("1")
+    build.copy_packages(tmp_path / "assets")
+    assert (tmp_path / "assets" / "mathjax" / "b.js").read_text() == "1"

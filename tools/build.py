@@ -5,6 +5,7 @@ All happens in a folder of its own. The last good site is replaced at the very e
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,24 @@ from vgglib.files import check_writable
 
 # What the website is made of besides the pages in _toc.yml.
 SOURCES = ("_config.yml", "_toc.yml", "assets", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
+
+# What the website serves from npm's packages, and where: so it asks no other server for anything.
+PACKAGES = {
+    "mathjax/es5/tex-mml-chtml.js": "mathjax/tex-mml-chtml.js",
+    "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
+    "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
+    "mathjax/LICENSE": "mathjax/LICENSE",
+}
+
+# What is mended in the pages, as regular expressions and what takes their place.
+MENDS = {
+    # Icons are drawn with a font; this script of all icons, 1.5 MB, is for others.
+    r"<script[^>]*/fontawesome\.js[^>]*></script>": "",
+    # A label that hides the text of the button from who hears the page.
+    r'<summary aria-label="Toggle hidden content">': "<summary>",
+    r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"': r"\1",
+}
+UNUSED = ("fontawesome.js", "*.js.map", "*.css.map")
 
 
 def build(settings: Settings) -> Path:
@@ -54,12 +73,30 @@ def build(settings: Settings) -> Path:
     for page in pages():
         if not page.startswith("chapters/"):
             shutil.copy(ROOT / f"{page}.md", source / f"{page}.md")
+    copy_packages(source / "assets")
     make_site(source)
+    finish(source / "_build" / "html")
 
     replace(place / "html", source / "_build" / "html")
     if settings.results.is_relative_to(settings.work):
         replace(place / "results", settings.results)
     return place / "html"
+
+
+def copy_packages(assets: Path) -> None:
+    """Copy what the pages need of npm's packages.
+
+    Raises:
+        OSError: the packages are not installed.
+    """
+    modules = ROOT / "web" / "node_modules"
+    for origin, target in PACKAGES.items():
+        path = modules / origin
+        if not path.exists():
+            raise OSError(f"there is no {path}: `make book` installs it, or: npm ci --prefix web")
+        (assets / target).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, assets / target)
 
 
 def make_site(source: Path) -> None:
@@ -78,6 +115,18 @@ def make_site(source: Path) -> None:
         print("\n".join(line.replace(f"{source}/", "") for line in told), file=sys.stderr)
         done.check_returncode()
     print(f"{time.perf_counter() - start:6.0f} s", flush=True)
+
+
+def finish(site: Path) -> None:
+    """Mend what the theme does badly, and take out what no reader needs."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for found, better in MENDS.items():
+            text = re.sub(found, better, text)
+        page.write_text(text, encoding="utf-8")
+    for name in UNUSED:
+        for file in site.rglob(name):
+            file.unlink()
 
 
 def replace(target: Path, new: Path) -> None:

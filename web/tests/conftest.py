@@ -1,0 +1,143 @@
+"""The built site on a local server, and a browser to read it with."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tools.settings import ROOT
+
+SITE = ROOT / "_build" / "quick" / "html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Width and height in pixels.
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--site FOLDER`` tests another site than that of ``make book``."""
+    parser.addoption("--site", type=Path, default=SITE, help="the folder of the built site")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with an argument ``path`` runs for each page of the site."""
+    if "path" in metafunc.fixturenames:
+        site = metafunc.config.getoption("--site")
+        metafunc.parametrize("path", pages_of(site))
+
+
+def pages_of(site: Path) -> list[str]:
+    """All pages, as paths within the site; without those of the theme's own parts."""
+    found = [str(file.relative_to(site)) for file in site.rglob("*.html")]
+    return sorted(path for path in found if not path.startswith(("_static/", "_modules/")))
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Path:
+    """The folder of the site."""
+    folder = request.config.getoption("--site")
+    if not (folder / "index.html").is_file():
+        pytest.exit(f"there is no site in {folder}: run make book first", returncode=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the site is served: in a folder of the server, since it must work in any."""
+    root = tmp_path_factory.mktemp("server")
+    (root / "some-folder").symlink_to(site)
+    handler = partial(_Quiet, directory=str(root))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/some-folder/"
+    server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.exit(
+            "THE SITE IS NOT TESTED: there is no Chromium. Install it (Debian, Ubuntu: apt install"
+            " chromium) and run make test-site again.",
+            returncode=1,
+        )
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=found, args=options)
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what it did that it should not.
+
+    Attributes:
+        page: to be looked at and operated.
+        elsewhere: addresses of other hosts that it asked.
+        failed: addresses that gave an error.
+        messages: warnings and errors of the console, and errors of scripts.
+        bytes: of all that was loaded, as the server sent it.
+    """
+
+    page: Page
+    elsewhere: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+
+@pytest.fixture(scope="session")
+def visit(browser: Browser, address: str) -> Callable:
+    """``with visit(path, size, scheme) as seen:`` opens a page and waits until it is ready."""
+
+    @contextmanager
+    def open_page(path: str, size: str = "desktop", scheme: str = "light") -> Iterator[Visit]:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
+        seen = Visit(context.new_page())
+        page = seen.page
+        page.on("pageerror", lambda error: seen.messages.append(f"error: {error}"))
+
+        def said(message) -> None:
+            # The theme's scripts write down what they do: [PST], [togglebutton].
+            if message.type != "log":
+                seen.messages.append(f"{message.type}: {message.text}")
+
+        def requested(request) -> None:
+            if not request.url.startswith((address, "data:", "blob:")):
+                seen.elsewhere.append(request.url)
+
+        def answered(response) -> None:
+            seen.bytes += int(response.headers.get("content-length", 0))
+            if response.status >= 400:
+                seen.failed.append(f"{response.status} {response.url}")
+
+        page.on("console", said)
+        page.on("request", requested)
+        page.on("response", answered)
+        page.goto(address + path, wait_until="networkidle")
+        # Formulas are set after the page is loaded.
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        yield seen
+        context.close()
+
+    return open_page

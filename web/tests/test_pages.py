@@ -1,0 +1,100 @@
+"""Every page in a browser: nothing from elsewhere, nothing broken, nothing that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import LOOKS
+
+from tools.settings import ROOT
+
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+#: Bytes that a page may weigh, without "Try it", whose runtime is large and comes on request.
+WEIGHT = 1_500_000
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_page_is_whole(visit: Callable, path: str, size: str, scheme: str) -> None:
+    with visit(path, size, scheme) as seen:
+        assert not seen.elsewhere, "the page asked other hosts"
+        assert not seen.failed
+        assert not seen.messages
+        page = seen.page
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        # Images below the fold are loaded when they come into sight.
+        page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
+        page.wait_for_function("[...document.images].every(image => image.complete)")
+        broken = page.evaluate(
+            "[...document.images].filter(i => !i.naturalWidth).map(i => i.src)",
+        )
+        assert not broken
+        wide, window = page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert wide <= window, f"the page is {wide} px wide in a window of {window} px"
+        raw = page.evaluate("document.querySelectorAll('.math').length")
+        set_ = page.evaluate("document.querySelectorAll('mjx-container').length")
+        assert set_ >= raw, f"{raw - set_} formulas are not set"
+        assert not page.evaluate("document.querySelectorAll('mjx-merror').length")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_accessible(visit: Callable, path: str, scheme: str) -> None:
+    with visit(path, "desktop", scheme) as seen:
+        seen.page.add_script_tag(path=AXE)
+        found = seen.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            f"{violation['id']}: {violation['help']}: {node['html'][:200]}"
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+        assert not serious, "\n".join(serious)
+
+
+@cache
+def parsed(file: Path) -> BeautifulSoup:
+    return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def places(file: Path) -> set[str]:
+    """What links may point to within a page."""
+    return {element["id"] for element in parsed(file).find_all(id=True)}
+
+
+def test_pictures_have_alternative_text(site: Path, path: str) -> None:
+    soup = parsed(site / path)
+    for image in soup.find_all("img"):
+        source = Path(image["src"]).name
+        assert image.get("alt") is not None, f"{source} has no alternative text"
+        assert Path(image["alt"]).name not in (source, Path(source).stem, "_images"), source
+        assert not image["alt"].startswith(("_images", "../_images")), source
+
+
+def test_links_lead_somewhere(site: Path, path: str) -> None:
+    soup = parsed(site / path)
+    for link in soup.find_all("a", href=True):
+        target, anchor = urldefrag(link["href"])
+        if "://" in target or target.startswith(("mailto:", "data:")):
+            continue
+        inside = unquote(urljoin(path, target)) if target else path
+        file = site / inside
+        file = file / "index.html" if file.is_dir() else file
+        assert file.is_file(), f"{link['href']} leads nowhere"
+        if anchor and file.suffix == ".html":
+            assert unquote(anchor) in places(file), f"{link['href']}: there is no such place"
+
+
+def test_weight(visit: Callable, path: str) -> None:
+    with visit(path) as seen:
+        paint = seen.page.evaluate(
+            "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        )
+        print(f"{path}: {seen.bytes / 1e6:.2f} MB, first paint after {paint:.0f} ms")
+        assert seen.bytes < WEIGHT
