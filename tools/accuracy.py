@@ -8,14 +8,12 @@ any moment and run again, it loses at most the epoch in hand.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tools.chapters import ChapterError, chapters, execute, to_bytes
 from tools.refresh import refresh
 from tools.settings import ROOT, Settings, read_settings
+from tools.steps import step
 from vgglib.devices import choose_device
 from vgglib.files import atomic_write, check_writable
 
@@ -62,19 +60,6 @@ def measure(settings: Settings, seeds: list[int]) -> None:
                 own = {"RESULTS": str(settings.results)}
                 with atomic_write(executed / f"{name}.ipynb") as file:
                     file.write(to_bytes(execute(paths[name], own)))
-
-
-@contextmanager
-def step(what: str) -> Iterator[None]:
-    """Print what is under way, and how long it took."""
-    start = time.perf_counter()
-    print(f"{what:<30}", end="", flush=True)
-    try:
-        yield
-    except BaseException:
-        print("stopped", flush=True)
-        raise
-    print(f"{time.perf_counter() - start:8.0f} s", flush=True)
 
 
 def main() -> None:

@@ -9,11 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tools.chapters import ChapterError, chapters, execute, pages, plain, to_bytes
 from tools.settings import ROOT, Settings, read_settings
+from tools.steps import step
+from tools.web import make_figures
 from vgglib.devices import choose_device
 from vgglib.files import check_writable
 
@@ -26,6 +27,10 @@ PACKAGES = {
     "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
     "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
     "mathjax/LICENSE": "mathjax/LICENSE",
+    "onnxruntime-web/dist/ort.wasm.bundle.min.mjs": "figures/onnxruntime/ort.wasm.bundle.min.mjs",
+    "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": (
+        "figures/onnxruntime/ort-wasm-simd-threaded.wasm"
+    ),
 }
 
 # What is mended in the pages, as regular expressions and what takes their place.
@@ -61,11 +66,9 @@ def build(settings: Settings) -> Path:
     check_writable(settings.checkpoints, "checkpoints")
 
     for chapter in chapters():
-        start = time.perf_counter()
-        print(f"{chapter.stem:<20}", end="", flush=True)
-        notebook = execute(chapter, settings.parameters)
+        with step(chapter.stem):
+            notebook = execute(chapter, settings.parameters)
         (source / "chapters" / chapter.name).write_bytes(to_bytes(notebook))
-        print(f"{time.perf_counter() - start:6.0f} s", flush=True)
 
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -74,7 +77,10 @@ def build(settings: Settings) -> Path:
         if not page.startswith("chapters/"):
             shutil.copy(ROOT / f"{page}.md", source / f"{page}.md")
     copy_packages(source / "assets")
-    make_site(source)
+    with step("live figures"):
+        make_figures(source / "assets" / "figures")
+    with step("website"):
+        make_site(source)
     finish(source / "_build" / "html")
 
     replace(place / "html", source / "_build" / "html")
@@ -101,20 +107,16 @@ def copy_packages(assets: Path) -> None:
 
 def make_site(source: Path) -> None:
     """Run Jupyter Book with warnings as errors; its log is shown if there are any."""
-    start = time.perf_counter()
-    print(f"{'website':<20}", end="", flush=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "--all"]
     command += ["-n", "-W", "--keep-going", str(source)]  # -n: links are checked too
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     log = plain(done.stdout + done.stderr)
     (source.parent / "website.log").write_text(log, encoding="utf-8")
     if done.returncode:
-        print("failed", flush=True)
         lines = log.splitlines()
         told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-20:]
-        print("\n".join(line.replace(f"{source}/", "") for line in told), file=sys.stderr)
+        print("\n" + "\n".join(line.replace(f"{source}/", "") for line in told), file=sys.stderr)
         done.check_returncode()
-    print(f"{time.perf_counter() - start:6.0f} s", flush=True)
 
 
 def finish(site: Path) -> None:

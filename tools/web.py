@@ -1,0 +1,201 @@
+"""What the live figures of the website are made of: data, a trained network, pictures for who has
+scripts off. All of it is computed at each build from `vgglib`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import torch
+from matplotlib import pyplot as plt
+from PIL import Image
+from torch import Tensor, nn
+
+import vgglib
+from tools.settings import ROOT
+from vgglib.figures import BLUE, GREEN, RED, SKY, plot_color_cloud, use_style
+
+#: Test images that are shown; all of them count for the accuracy.
+SHOWN = 12
+RECIPE = replace(
+    vgglib.RECIPES["quick"],
+    name="website",
+    epochs=8,
+    batch_norm=True,
+    dropout=0.0,
+    schedule="one_cycle",
+    warmup=0.2,
+    translation=2,
+)
+
+
+class ForBrowser(nn.Module):
+    """A network that gives its logits and, to be looked at, what its first convolution makes."""
+
+    def __init__(self, network: vgglib.VGG) -> None:
+        super().__init__()
+        self.first, self.rest = network.features[0], network.features[1:]
+        self.classifier = network.classifier
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Preprocessed images (N, 3, H, W) to logits (N, classes) and maps (N, channels, H, W)."""
+        maps = self.first(images)
+        return self.classifier(self.rest(maps).flatten(1)), maps
+
+
+def make_figures(folder: Path) -> None:
+    """Write everything that the figures load into ``folder``, which is made.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    shutil.copytree(ROOT / "web" / "figures", folder, dirs_exist_ok=True)
+    data = vgglib.load_data("shapes")
+    experiment = vgglib.run_experiment("I", data, RECIPE, device="cpu", progress=False)
+    network = experiment.model.eval()
+    probabilities = vgglib.predict(network, data.test.images, experiment.test_transform)
+    rows = probabilities.sort(dim=1, descending=True, stable=True).indices
+    ranks = (rows == data.test.labels[:, None]).int().argmax(dim=1)
+    shown = data.test.images[:SHOWN]
+    with torch.no_grad():
+        logits = network(experiment.test_transform(shown))
+    statistics = vgglib.channel_statistics(data.train.images)
+    components = statistics.pca()
+
+    # A strip: picture after picture.
+    strip = torch.cat(list(shown), dim=-1).permute(1, 2, 0)
+    Image.fromarray(strip.numpy()).save(folder / "images.png")
+    _write(
+        folder / "predictions.json",
+        {
+            "classes": list(data.classes),
+            "labels": data.test.labels[:SHOWN].tolist(),
+            "probabilities": _rounded(probabilities[:SHOWN], 4),
+            "logits": _rounded(logits, 6),
+            "ranks": ranks.tolist(),
+        },
+    )
+    _write(
+        folder / "pca.json",
+        {
+            "mean": _rounded(statistics.mean, 9),
+            "eigenvalues": _rounded(components.eigenvalues, 9),
+            "eigenvectors": _rounded(components.eigenvectors, 9),
+        },
+    )
+    _write(folder / "configurations.json", configurations())
+    export(network, folder / "model.onnx")
+    size = (folder / "model.onnx").stat().st_size
+    _write(folder / "model.json", {"bytes": size, "classes": list(data.classes)})
+    with matplotlib.rc_context():
+        use_style()
+        _draw_static(folder, data, ranks, network)
+
+
+def configurations() -> dict[str, Any]:
+    """The configurations that the figure can show: plain stacks, without the normalizations."""
+    found = {}
+    for name, configuration in vgglib.CONFIGURATIONS.items():
+        layers = [layer for stack in configuration.conv_stacks for layer in stack]
+        if any(set(layer) - {"out_channels", "layers", "kernel_size"} for layer in layers):
+            continue
+        found[name] = {
+            "image": configuration.image_size,
+            "stacks": [
+                [
+                    {"channels": layer["out_channels"], "kernel": layer.get("kernel_size", 3)}
+                    for layer in stack
+                    for _ in range(layer.get("layers", 1))
+                ]
+                for stack in configuration.conv_stacks
+            ],
+            "connected": [
+                layer["out_features"]
+                for layer in configuration.linear
+                for _ in range(layer.get("layers", 1))
+            ],
+        }
+    return found
+
+
+def export(network: vgglib.VGG, path: Path) -> None:
+    """Write a network as ONNX, for batches of two: a picture and its mirror image."""
+    images = torch.zeros(2, network.in_channels, *network.image_size)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # of the exporter's own parts
+        torch.onnx.export(
+            ForBrowser(network).eval(),
+            (images,),
+            str(path),
+            dynamo=True,
+            external_data=False,
+            input_names=["images"],
+            output_names=["logits", "maps"],
+            verbose=False,
+        )
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+
+
+def _rounded(values: Tensor, digits: int) -> Any:
+    return [_rounded(v, digits) for v in values] if values.dim() else round(values.item(), digits)
+
+
+def _draw_static(folder: Path, data: vgglib.Data, ranks: Tensor, network: nn.Module) -> None:
+    """What stands in the place of a figure where scripts are off."""
+
+    def save(name: str) -> None:
+        plt.savefig(folder / f"{name}.png", dpi=110)
+        plt.close("all")
+
+    figure, axis = plt.subplots(figsize=(7, 2.2))
+    for level in range(3):
+        for x in range(-5, 6):
+            seen = abs(x) <= 2 - level
+            color = (RED if level == 0 else SKY) if seen else "#eeeeee"
+            axis.add_patch(plt.Rectangle((x + 0.05, level + 0.05), 0.9, 0.7, color=color))
+        axis.text(
+            6.2,
+            level + 0.3,
+            f"image: {5} px" if not level else f"layer {level}: {5 - 2 * level} px",
+        )
+    axis.set(xlim=(-5.2, 9.5), ylim=(0, 3))
+    axis.axis("off")
+    save("receptive_field")
+
+    figure, axis = plt.subplots(figsize=(7, 2.6))
+    place = 0.0
+    for row in vgglib.trace("D"):
+        flat = len(row.output_shape) == 1
+        width = 4 if flat else max(2, 34 * row.output_shape[0] / 512)
+        height = 60 if flat else max(2, 180 * row.output_shape[1] / 224)
+        color = GREEN if flat else RED if row.kind == "maxpool" else SKY
+        axis.add_patch(plt.Rectangle((place, -height / 2), width, height, color=color))
+        place += width + 3
+    axis.set(xlim=(0, place), ylim=(-92, 92))
+    axis.axis("off")
+    save("configurations")
+
+    statistics = vgglib.channel_statistics(data.train.images)
+    with contextlib.ExitStack() as stack:
+        show, plt.show = plt.show, lambda: None
+        stack.callback(setattr, plt, "show", show)
+        plot_color_cloud(data.train.images, statistics.pca(), statistics.mean)
+    save("color_shift")
+
+    figure, axis = plt.subplots(figsize=(5, 2.8))
+    ks = range(1, data.num_classes + 1)
+    axis.plot(ks, [100 * (ranks < k).double().mean().item() for k in ks], "o-", color=BLUE)
+    axis.set(xlabel="k", ylabel="top-k accuracy, percent", ylim=(0, 102))
+    save("top_k")

@@ -1,0 +1,70 @@
+// Small helpers to make elements, controls and drawings.
+
+/** An element: make("p", {class: "note"}, "text", other). Attributes beginning with "on" listen. */
+export function make(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** The same within a drawing. */
+export function draw(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A slider with its label and its value. Calls `change` with the number. */
+export function slider(text, { min, max, step = 1, value, show = String }, change) {
+  const output = make("output", {}, show(value));
+  const input = make("input", {
+    type: "range", min, max, step, value,
+    oninput: () => {
+      output.textContent = show(Number(input.value));
+      change(Number(input.value));
+    },
+  });
+  return make("label", {}, make("span", {}, text), input, output);
+}
+
+/** A list to choose from. Calls `change` with the chosen value. */
+export function chooser(text, values, chosen, change) {
+  const select = make("select", { onchange: () => change(select.value) });
+  for (const value of values) {
+    select.append(make("option", { value, ...(value === chosen && { selected: "" }) }, value));
+  }
+  return make("label", {}, make("span", {}, text), select);
+}
+
+/** A table; the cells of the first column are names, the others numbers. */
+export function table(header, rows) {
+  const cells = (kind, row) => row.map((cell, i) =>
+    make(i && kind === "td" ? "td" : "th", { scope: kind === "th" ? "col" : i ? undefined : "row" }, cell));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "table" },
+    make("table", {},
+      make("thead", {}, make("tr", {}, ...cells("th", header))),
+      make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells("td", row))))));
+}
+
+/** 138357544 as "138,357,544". */
+export const thousands = (number) => number.toLocaleString("en-US");
+
+/** A file beside this one, as JSON. */
+export async function load(name) {
+  const answer = await fetch(new URL(name, import.meta.url));
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  return answer.json();
+}
+
+/** A picture beside this one, once it is there. */
+export async function picture(name) {
+  const image = new Image();
+  image.src = new URL(name, import.meta.url);
+  await image.decode();
+  return image;
+}

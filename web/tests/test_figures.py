@@ -1,0 +1,218 @@
+"""The live figures, operated in a browser; their numbers are those of vgglib."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+import vgglib
+from vgglib import PCAColorShift
+
+FIGURES = Path("_static", "figures")
+
+
+@pytest.fixture
+def figure(visit: Callable) -> Callable:
+    """``with figure("top_k") as (page, element):`` opens a figure's page; it must not complain."""
+
+    @contextmanager
+    def open_figure(name: str, path: str = "play.html") -> Iterator[tuple[Page, Locator]]:
+        with visit(path) as seen:
+            element = seen.page.locator(f"[data-figure={name}]")
+            seen.page.wait_for_selector(f"[data-figure={name}][data-ready=yes]")
+            yield seen.page, element
+            assert not seen.messages
+            assert not seen.elsewhere
+
+    return open_figure
+
+
+def read(site: Path, name: str) -> dict:
+    return json.loads((site / FIGURES / name).read_text())
+
+
+def slide(element: Locator, label: str, value: float) -> None:
+    element.get_by_label(label, exact=False).first.evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def cells(table: Locator) -> list[list[str]]:
+    return [row.split("\t") for row in table.locator("tbody tr").all_inner_texts()]
+
+
+@pytest.mark.parametrize(("layers", "channels"), [(1, 64), (3, 128), (7, 512)])
+def test_receptive_field(figure: Callable, layers: int, channels: int) -> None:
+    with figure("receptive_field") as (_, element):
+        slide(element, "layers of 3x3", layers)
+        slide(element, "channels", channels)
+        stack = [
+            {"out_channels": channels, "layers": layers, "in_channels": channels, "bias": False}
+        ]
+        network = vgglib.VGG([stack], [{"out_features": 2}], in_channels=channels, image_size=16)
+        rows = vgglib.trace(network).rows[:layers]
+        side = rows[-1].receptive_field
+        weights = f"{sum(row.parameters for row in rows):,}"
+        assert cells(element)[0] == [f"{layers} x 3x3", f"{side} x {side}", weights, str(layers)]
+        assert element.locator("rect.image").count() == side
+        assert element.locator("rect.lit").count() == sum(2 * i + 1 for i in range(layers))
+
+
+@pytest.mark.parametrize("name", ["A", "B", "C", "D", "E", "I", "II", "III"])
+def test_configurations_have_the_numbers_of_vgglib(figure: Callable, name: str) -> None:
+    with figure("configurations") as (_, element):
+        element.get_by_label("configuration").select_option(name)
+        element.locator("summary").click()
+        expected = [
+            [
+                row.kind,
+                " x ".join(map(str, row.output_shape)),
+                f"{row.parameters:,}",
+                f"{row.multiply_adds:,}",
+                "image" if row.receptive_field is None else str(row.receptive_field),
+            ]
+            for row in vgglib.trace(name)
+        ]
+        trace = vgglib.trace(name)
+        total = ["total", "", f"{trace.parameters:,}", f"{trace.multiply_adds:,}", ""]
+        assert cells(element) == [*expected, total]
+        assert element.locator("svg rect").count() == len(expected)
+
+
+def test_a_network_of_ones_own(figure: Callable) -> None:
+    with figure("configurations") as (_, element):
+        element.get_by_label("convolutions").fill("8 8/5 | 16")
+        element.get_by_label("fully connected").fill("12 3")
+        element.get_by_label("image, pixels").fill("21")
+        stacks = [
+            [{"out_channels": 8}, {"out_channels": 8, "kernel_size": 5}],
+            [{"out_channels": 16}],
+        ]
+        linear = [{"out_features": 12}, {"out_features": 3}]
+        trace = vgglib.trace(vgglib.VGG(stacks, linear, image_size=21))
+        text = element.inner_text()
+        assert f"{trace.parameters:,} parameters" in text
+        assert f"{trace.multiply_adds:,} multiply-adds" in text
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("convolutions", "64 | x", 'stack 2: "x" is no layer'),
+        ("convolutions", "64 | | 64", "stack 2 is empty"),
+        ("convolutions", "64/4", "a kernel of 4 is not odd"),
+        ("fully connected", "", "fully connected layers: write numbers"),
+        ("image, pixels", "0", "image: write a side from 1"),
+        ("image, pixels", "3", "stack 2: nothing is left of an image of 3 px"),
+    ],
+)
+def test_a_network_that_cannot_be(figure: Callable, label: str, value: str, told: str) -> None:
+    with figure("configurations") as (_, element):
+        before = element.locator("svg rect").count()
+        element.get_by_label(label).fill(value)
+        assert told in element.get_by_role("alert").inner_text()
+        assert element.locator("svg rect").count() == before
+        element.get_by_label("configuration").select_option("A")
+        assert element.get_by_role("alert").inner_text() == ""
+
+
+@pytest.mark.parametrize("scale", ["root", "eigenvalue"])
+def test_color_shift(figure: Callable, scale: str) -> None:
+    amplitudes = [1.5, -2.0, 0.5]
+    components = vgglib.channel_statistics(vgglib.load_data("shapes").train.images).pca()
+    transform = PCAColorShift(components.eigenvalues, components.eigenvectors, scale=scale)
+    image = torch.zeros(3, 1, 1)
+    expected = transform.transform(image, {"a": torch.tensor(amplitudes)}).flatten()
+    with figure("color_shift") as (_, element):
+        element.get_by_label("times").select_option(scale)
+        for label, value in zip(["a₁", "a₂", "a₃"], amplitudes, strict=True):
+            slide(element, label, value)
+        found = torch.tensor(json.loads(element.get_attribute("data-shift")))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+        assert f"red {255 * expected[0]:+.1f}".replace("-", "−") in element.inner_text()
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_top_k(figure: Callable, site: Path, k: int) -> None:
+    content = read(site, "predictions.json")
+    ranks = torch.tensor(content["ranks"])
+    probabilities = torch.tensor(content["probabilities"])
+    labels = torch.tensor(content["labels"])
+    # The ranks of those that are shown are those of their probabilities.
+    own = probabilities.gather(1, labels[:, None])
+    assert torch.equal((probabilities > own).sum(dim=1), ranks[: len(labels)])
+    with figure("top_k") as (_, element):
+        slide(element, "k", k)
+        right = 100 * (ranks < k).double().mean().item()
+        assert f"Top-{k}: right for {right:.1f} % of 1,000 test images." in element.inner_text()
+        assert element.locator("figure.right").count() == int((ranks[: len(labels)] < k).sum())
+
+
+@contextmanager
+def running(figure: Callable) -> Iterator[tuple[Page, Locator]]:
+    with figure("try_it", "try_it.html") as (page, element):
+        element.get_by_role("button").click()
+        page.wait_for_selector("[data-figure=try_it][data-runs]")
+        yield page, element
+
+
+def after(page: Page, element: Locator, act: Callable[[], None]) -> torch.Tensor:
+    """The logits of picture and mirror image after something was done."""
+    runs = int(element.get_attribute("data-runs"))
+    act()
+    page.wait_for_selector(f"[data-figure=try_it][data-runs='{runs + 1}']")
+    return torch.tensor(json.loads(element.get_attribute("data-logits"))).view(2, -1)
+
+
+def test_the_browser_computes_what_torch_computes(figure: Callable, site: Path) -> None:
+    expected = torch.tensor(read(site, "predictions.json")["logits"])
+    with running(figure) as (page, element):
+        buttons = element.locator(".pictures button")
+        assert buttons.count() == 10
+        for i in range(buttons.count()):
+            logits = after(page, element, buttons.nth(i).click)
+            torch.testing.assert_close(logits[0], expected[i], rtol=0, atol=1e-4)
+        assert element.locator(".bar").count() == 5
+        assert element.locator(".maps canvas").count() == 16
+        # The bars show the mean of the probabilities of both views.
+        mean = logits.softmax(dim=1).mean(dim=0)
+        assert f"{100 * mean.max():.1f} %" in element.locator(".bar").first.inner_text()
+        # The color shift changes what the network sees.
+        shifted = after(page, element, lambda: slide(element, "color shift, a₁", 2.0))
+        assert (shifted - logits).abs().max() > 0.1
+
+
+def test_a_picture_of_ones_own(figure: Callable, site: Path, tmp_path: Path) -> None:
+    second = Image.open(site / FIGURES / "images.png").crop((32, 0, 64, 32))
+    wide = Image.new("RGB", (52, 32))
+    wide.paste(second, (10, 0))  # what is seen is the square in the middle
+    wide.save(tmp_path / "own.png")
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    expected = torch.tensor(read(site, "predictions.json")["logits"][1])
+    with running(figure) as (page, element):
+        choose = element.locator("input[type=file]").set_input_files
+        logits = after(page, element, lambda: choose(tmp_path / "own.png"))
+        torch.testing.assert_close(logits[0], expected, rtol=0, atol=1e-4)
+        choose(tmp_path / "no.png")
+        page.wait_for_function("document.querySelector('.problem').textContent.includes('PNG')")
+
+
+def test_the_network_is_small(site: Path) -> None:
+    assert (site / FIGURES / "model.onnx").stat().st_size < 10_000_000
+
+
+def test_without_scripts_there_are_pictures(browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address + "play.html")
+    assert page.locator("[data-figure] > img").count() == 4
+    page.goto(address + "try_it.html")
+    assert "needs a browser that runs scripts" in page.locator("[data-figure]").inner_text()
+    context.close()
