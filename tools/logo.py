@@ -1,11 +1,13 @@
-"""Draw the logo and the icon: the stacks of a VGG as slabs, ever smaller and ever deeper.
+"""Draw the logo and the icon, the stacks of a VGG as slabs, and the picture of the first page.
 
 python -m tools.logo
 """
 
 from __future__ import annotations
 
+import vgglib
 from tools.settings import ROOT
+from vgglib.drawing import draw_volumes
 
 # Height of the maps and number of channels, each in units of the drawing.
 SLABS = ((44, 5), (32, 8), (22, 12), (14, 18))
@@ -45,5 +47,7 @@ def svg(width: float, height: float, content: str) -> str:
 if __name__ == "__main__":
     drawing, right = slabs(4, 58, 6)
     (ROOT / "assets" / "logo.svg").write_text(svg(right + 4, 62, drawing))
+    picture = draw_volumes(vgglib.trace("D"), description="Configuration D, to scale")
+    (ROOT / "assets" / "vgg16.svg").write_text(picture.svg)
     drawing, right = slabs(1, 46, 1.5, scale=0.62)
     (ROOT / "assets" / "favicon.svg").write_text(svg(right + 1, right + 1, drawing))

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 import vgglib
 from tools.settings import ROOT
-from vgglib.figures import BLUE, GREEN, RED, SKY, plot_color_cloud, use_style
+from vgglib.drawing import draw_volumes
+from vgglib.figures import BLUE, RED, SKY, plot_color_cloud, use_style
 
 #: Test images that are shown; all of them count for the accuracy.
 SHOWN = 12
@@ -97,7 +98,7 @@ def make_figures(folder: Path) -> None:
     _write(folder / "model.json", {"bytes": size, "classes": list(data.classes)})
     with matplotlib.rc_context():
         use_style()
-        _draw_static(folder, data, ranks, network)
+        _draw_static(folder, data, ranks)
 
 
 def configurations() -> dict[str, Any]:
@@ -152,7 +153,7 @@ def _rounded(values: Tensor, digits: int) -> Any:
     return [_rounded(v, digits) for v in values] if values.dim() else round(values.item(), digits)
 
 
-def _draw_static(folder: Path, data: vgglib.Data, ranks: Tensor, network: nn.Module) -> None:
+def _draw_static(folder: Path, data: vgglib.Data, ranks: Tensor) -> None:
     """What stands in the place of a figure where scripts are off."""
 
     def save(name: str) -> None:
@@ -174,18 +175,7 @@ def _draw_static(folder: Path, data: vgglib.Data, ranks: Tensor, network: nn.Mod
     axis.axis("off")
     save("receptive_field")
 
-    figure, axis = plt.subplots(figsize=(7, 2.6))
-    place = 0.0
-    for row in vgglib.trace("D"):
-        flat = len(row.output_shape) == 1
-        width = 4 if flat else max(2, 34 * row.output_shape[0] / 512)
-        height = 60 if flat else max(2, 180 * row.output_shape[1] / 224)
-        color = GREEN if flat else RED if row.kind == "maxpool" else SKY
-        axis.add_patch(plt.Rectangle((place, -height / 2), width, height, color=color))
-        place += width + 3
-    axis.set(xlim=(0, place), ylim=(-92, 92))
-    axis.axis("off")
-    save("configurations")
+    (folder / "configurations.svg").write_text(draw_volumes(vgglib.trace("D")).svg)
 
     statistics = vgglib.channel_statistics(data.train.images)
     with contextlib.ExitStack() as stack:

@@ -1,0 +1,52 @@
+"""The accuracy table of the first page, made from the records.
+
+python -m tools.landing
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import vgglib
+from tools.settings import ROOT
+from vgglib.figures import mean_and_spread, table
+from vgglib.files import atomic_write
+
+PAGE = ROOT / "intro.md"
+DATA = "cifar10-jpeg"
+#: Zhong (2024): top-1 on CIFAR-10, after 200 epochs for I and 100 more for each of the others.
+POST = {"I": 82.45, "II": 84.88, "III": 86.93}
+BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def accuracy_table(results: Path = ROOT / "results") -> str:
+    """The rows as Markdown: a network each, the post's accuracy beside that of our recipes."""
+    records = [r for r in vgglib.read_records(results) if r["dataset"] == DATA]
+    rows = []
+    for name in (*POST, "slim"):
+        row = [name, f"{POST[name]:.2f}" if name in POST else ""]
+        for recipe in ("paper", "modern", "fast"):
+            group = [r for r in records if (r["model"], r["recipe"]) == (name, recipe)]
+            row.append(_cell(group))
+        rows.append(row)
+    header = ["network", "Zhong (2024)", "ours, `paper`", "ours, `modern`", "ours, `fast`"]
+    return table(header, rows).data
+
+
+def _cell(group: list[dict]) -> str:
+    if not group:
+        return ""
+    accuracy = mean_and_spread([r["top_k_accuracy"][0] for r in group], 2)
+    return f"{accuracy} ({group[0]['epochs']} epochs)"
+
+
+def renew(page: Path = PAGE) -> None:
+    """Put the table of the present records into the page."""
+    text = page.read_text(encoding="utf-8")
+    with atomic_write(page) as file:
+        file.write(BETWEEN.sub(rf"\g<1>{accuracy_table()}\g<2>", text).encode())
+
+
+if __name__ == "__main__":
+    renew()
