@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import accuracy, build, refresh
+from tools import accuracy, build, landing, refresh
 from tools.chapters import KERNEL, ChapterError, execute, normalize, read, to_bytes
 from tools.settings import ROOT, read_settings
 
@@ -322,3 +322,9 @@ def test_packages_are_copied_or_missed_by_name(tmp_path, monkeypatch):
     origin.write_text("1")
     build.copy_packages(tmp_path / "assets")
     assert (tmp_path / "assets" / "mathjax" / "b.js").read_text() == "1"
+
+
+def test_first_page_has_the_table_of_the_records():
+    assert landing.accuracy_table() in landing.PAGE.read_text(encoding="utf-8"), (
+        "run: python -m tools.landing"
+    )

@@ -17,7 +17,7 @@ PAGE = ROOT / "intro.md"
 DATA = "cifar10-jpeg"
 #: Zhong (2024): top-1 on CIFAR-10, after 200 epochs for I and 100 more for each of the others.
 POST = {"I": 82.45, "II": 84.88, "III": 86.93}
-BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(\n<!-- end -->)", re.DOTALL)
+BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def accuracy_table(results: Path = ROOT / "results") -> str:
@@ -45,7 +45,7 @@ def renew(page: Path = PAGE) -> None:
     """Put the table of the present records into the page."""
     text = page.read_text(encoding="utf-8")
     with atomic_write(page) as file:
-        file.write(BETWEEN.sub(rf"\g<1>{accuracy_table()}\g<2>", text).encode())
+        file.write(BETWEEN.sub(rf"\g<1>\n{accuracy_table()}\n\n\g<2>", text).encode())
 
 
 if __name__ == "__main__":

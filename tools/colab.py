@@ -1,0 +1,125 @@
+"""`make colab`: run the chapters as a reader does in Colab, who has nothing but the notebook.
+
+A new environment has what Colab has: Python, torch, torchvision, matplotlib, Jupyter's kernel. The
+first cell of a chapter installs the package from this repository's address, for which git is told
+to take this clone; what is not committed is not seen. Then the whole chapter runs in an empty
+folder, and afterwards no package may have changed but ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from tools.chapters import ChapterError, chapters, execute
+from tools.settings import ROOT
+from tools.steps import step
+
+#: What Colab has of what a chapter needs. The versions are those of this book.
+PRESENT = ("torch==2.14.1", "torchvision==0.29.1", "matplotlib", "tqdm", "ipykernel", "pip")
+PLACE = ROOT / "_build" / "colab"
+
+
+def make_environment(folder: Path) -> Path:
+    """A new environment; returns its Python."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*install, *PRESENT], check=True)
+    return python
+
+
+def packages(python: Path) -> dict[str, str]:
+    """Names and versions of what is installed."""
+    command = [str(python), "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
+    listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return {package["name"]: package["version"] for package in listed}
+
+
+def run(chapter: Path, python: Path) -> None:
+    """Install by the first cell, run all cells, and compare the packages before and after.
+
+    Raises:
+        ChapterError: a cell failed, or a package is another than before.
+    """
+    uninstall = [str(python), "-m", "pip", "uninstall", "-qq", "--yes", "vgglib"]
+    subprocess.run(uninstall, check=True, stderr=subprocess.DEVNULL)
+    before = packages(python)
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = Path(folder, "kernels", "python3")
+        kernel.mkdir(parents=True)
+        launch = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": launch, "display_name": "as in Colab", "language": "python"}
+        (kernel / "kernel.json").write_text(json.dumps(spec))
+        with _environment(
+            JUPYTER_PATH=folder,
+            PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            **_instead(address(), ROOT.as_uri()),
+        ):
+            execute(chapter, {})
+    after = packages(python)
+    if "vgglib" not in after:
+        raise ChapterError(f"chapter {chapter.stem}: its first cell did not install vgglib")
+    del after["vgglib"]
+    if after != before:
+        changed = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
+        raise ChapterError(f"chapter {chapter.stem}: installing changed {', '.join(changed)}")
+
+
+def address() -> str:
+    """Where the repository is, as the first cells of the chapters have it."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+
+
+def _instead(url: str, clone: str) -> dict[str, str]:
+    """Settings by which git takes a clone for an address; and it may be of another user."""
+    settings = {f"url.{clone}.insteadOf": url, "safe.directory": "*"}
+    numbered = {}
+    for i, (key, value) in enumerate(settings.items()):
+        numbered |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}
+    return {"GIT_CONFIG_COUNT": str(len(settings)), **numbered}
+
+
+class _environment:
+    """Variables of the environment, for some time."""
+
+    def __init__(self, **variables: str) -> None:
+        self.variables = variables
+
+    def __enter__(self) -> None:
+        self.former = dict(os.environ)
+        os.environ.update(self.variables)
+
+    def __exit__(self, *_: object) -> None:
+        os.environ.clear()
+        os.environ.update(self.former)
+
+
+def main() -> None:
+    """Run the chapters named on the command line, or all."""
+    known = {path.stem: path for path in chapters()}
+    names = sys.argv[1:] or list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"make colab: no chapter {', '.join(unknown)}; there are {', '.join(known)}")
+    try:
+        with step("an environment as in Colab"):
+            python = make_environment(PLACE)
+        for name in names:
+            with step(name):
+                run(known[name], python)
+    except ChapterError as error:
+        sys.exit(f"make colab: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"make colab: {' '.join(error.cmd[:4])} ... failed: see above")
+
+
+if __name__ == "__main__":
+    main()
