@@ -76,7 +76,8 @@ def test_the_recipe_of_the_paper_has_its_numbers():
     zhong = Recipe("paper")
     assert (zhong.epochs, zhong.patience, zhong.batch_size) == (200, 10, 128)
     assert zhong.shortened(20).patience == 1 and zhong.shortened(5).patience == 1
-    assert paper.patience == paper.shortened(5).patience == 0
+    assert paper.patience == paper.shortened(5).patience == 1
+    assert deeper(paper) == replace(paper, epochs=6, patience=0)
 
 
 def test_recipes_are_named_as_they_are_asked_for():
