@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from tools.chapters import ChapterError, chapters, execute, pages, plain, to_bytes
 from tools.settings import ROOT, Settings, read_settings
 from tools.steps import step
@@ -120,11 +122,15 @@ def make_site(source: Path) -> None:
 
 
 def finish(site: Path) -> None:
-    """Mend what the theme does badly, and take out what no reader needs."""
+    """Mend what the theme does badly, take out what no reader needs, make the figures smaller."""
+    for picture in site.glob("_images/*.png"):  # without loss
+        Image.open(picture).save(picture.with_suffix(".webp"), lossless=True, method=6)
+        picture.unlink()
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         for found, better in MENDS.items():
             text = re.sub(found, better, text)
+        text = re.sub(r"(_images/[^\"]+)\.png\"", r'\1.webp"', text)
         page.write_text(text, encoding="utf-8")
     for name in UNUSED:
         for file in site.rglob(name):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -20,6 +22,8 @@ SITE = ROOT / "_build" / "quick" / "html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Width and height in pixels.
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+#: Endings of files that a host compresses.
+TEXT = {".html", ".js", ".mjs", ".css", ".json", ".svg"}
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
 
 
@@ -82,6 +86,13 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=found, args=options)
 
 
+@cache
+def weight(file: Path) -> int:
+    """Bytes of a file as GitHub Pages and other hosts send it: text is compressed."""
+    content = file.read_bytes() if file.is_file() else b""
+    return len(gzip.compress(content) if file.suffix in TEXT else content)
+
+
 @dataclass
 class Visit:
     """A page that is open, and what it did that it should not.
@@ -91,7 +102,7 @@ class Visit:
         elsewhere: addresses of other hosts that it asked.
         failed: addresses that gave an error.
         messages: warnings and errors of the console, and errors of scripts.
-        bytes: of all that was loaded, as the server sent it.
+        bytes: of all that was loaded, see :func:`weight`.
     """
 
     page: Page
@@ -102,7 +113,7 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def visit(browser: Browser, address: str) -> Callable:
+def visit(browser: Browser, address: str, site: Path) -> Callable:
     """``with visit(path, size, scheme) as seen:`` opens a page and waits until it is ready."""
 
     @contextmanager
@@ -127,7 +138,9 @@ def visit(browser: Browser, address: str) -> Callable:
                 seen.elsewhere.append(request.url)
 
         def answered(response) -> None:
-            seen.bytes += int(response.headers.get("content-length", 0))
+            if response.url.startswith(address):
+                name = urlsplit(response.url[len(address) :]).path
+                seen.bytes += weight(site / (name or "index.html"))
             if response.status >= 400:
                 seen.failed.append(f"{response.status} {response.url}")
 
