@@ -98,7 +98,7 @@ def make_figures(folder: Path) -> None:
     _write(folder / "model.json", {"bytes": size, "classes": list(data.classes)})
     with matplotlib.rc_context():
         use_style()
-        _draw_static(folder, data, ranks)
+        _draw_static(folder, data, ranks, statistics)
 
 
 def configurations() -> dict[str, Any]:
@@ -153,7 +153,9 @@ def _rounded(values: Tensor, digits: int) -> Any:
     return [_rounded(v, digits) for v in values] if values.dim() else round(values.item(), digits)
 
 
-def _draw_static(folder: Path, data: vgglib.Data, ranks: Tensor) -> None:
+def _draw_static(
+    folder: Path, data: vgglib.Data, ranks: Tensor, statistics: vgglib.ChannelStatistics
+) -> None:
     """What stands in the place of a figure where scripts are off."""
 
     def save(name: str) -> None:
@@ -166,18 +168,14 @@ def _draw_static(folder: Path, data: vgglib.Data, ranks: Tensor) -> None:
             seen = abs(x) <= 2 - level
             color = (RED if level == 0 else SKY) if seen else "#eeeeee"
             axis.add_patch(plt.Rectangle((x + 0.05, level + 0.05), 0.9, 0.7, color=color))
-        axis.text(
-            6.2,
-            level + 0.3,
-            f"image: {5} px" if not level else f"layer {level}: {5 - 2 * level} px",
-        )
+        what = f"layer {level}" if level else "image"
+        axis.text(6.2, level + 0.3, f"{what}: {5 - 2 * level} px")
     axis.set(xlim=(-5.2, 9.5), ylim=(0, 3))
     axis.axis("off")
     save("receptive_field")
 
     (folder / "configurations.svg").write_text(draw_volumes(vgglib.trace("D")).svg)
 
-    statistics = vgglib.channel_statistics(data.train.images)
     with contextlib.ExitStack() as stack:
         show, plt.show = plt.show, lambda: None
         stack.callback(setattr, plt, "show", show)
