@@ -87,7 +87,7 @@ address: python
 
 clean:
 	rm -rf _build build .pytest_cache .ruff_cache *.egg-info
-	find tools tests vgglib -name __pycache__ -prune -exec rm -rf {} +
+	find tools tests vgglib vggcheck -name __pycache__ -prune -exec rm -rf {} +
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

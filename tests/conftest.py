@@ -50,3 +50,14 @@ def image_folder(tmp_path, save_image):
             for i in range(count):
                 save_image(tmp_path / "pets" / part / name / f"{i}.png")
     return tmp_path / "pets"
+
+
+@pytest.fixture
+def verdict(capsys):
+    """What the check of an exercise prints about an answer."""
+
+    def ask(check, *answers, **more) -> str:
+        check(*answers, **more)
+        return capsys.readouterr().out
+
+    return ask

@@ -1,0 +1,188 @@
+"""What the checks of all chapters are made of: the verdict, and comparisons that explain."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
+from typing import Any
+
+import torch
+
+Check = Callable[..., "str | None"]
+
+
+class Unanswered(Exception):
+    """The reader has not filled in the answer yet."""
+
+
+def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
+    """Make the check of an exercise of a function that returns ``None`` or what is off.
+
+    The check prints its verdict: right, not yet and why, or that it waits for an answer. It waits
+    as long as an argument is ``...`` or contains it, and if it meets :class:`Unanswered`. An error
+    in a function that the reader wrote is the reader's, and is raised.
+    """
+
+    def decorate(check: Check) -> Callable[..., None]:
+        @functools.wraps(check)
+        def verdict(*answers: Any, **more: Any) -> None:
+            try:
+                _filled_in((answers, more))
+                hint = check(*answers, **more)
+            except Unanswered:
+                print(f"Exercise {number}: waiting for your answer in place of the dots.")
+                return
+            print(f"Exercise {number}: " + ("right." if hint is None else f"not yet. {hint}"))
+
+        return verdict
+
+    return decorate
+
+
+def _filled_in(answer: Any) -> None:
+    """Raise ``Unanswered`` if there are dots in an answer or in what it contains."""
+    if answer is ...:
+        raise Unanswered
+    if isinstance(answer, Mapping):
+        answer = answer.values()
+    if isinstance(answer, (list, tuple, set, frozenset, type({}.values()))):
+        for part in answer:
+            _filled_in(part)
+
+
+def call(function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+    """What the reader's function returns.
+
+    Raises:
+        Unanswered: nothing, since its body is still dots.
+        TypeError: it is no function.
+    """
+    if not callable(function):
+        raise TypeError(f"the check needs your function, got {describe(function)}")
+    result = function(*arguments, **more)
+    if result is None:
+        raise Unanswered
+    _filled_in(result)
+    return result
+
+
+def describe(answer: Any) -> str:
+    """A short name of what was given, for a hint."""
+    if isinstance(answer, torch.Tensor):
+        return f"a tensor of shape {tuple(answer.shape)}"
+    if isinstance(answer, (bool, Real, str)):
+        return repr(answer)
+    return f"an object of type {type(answer).__name__}"
+
+
+def number(
+    answer: Any,
+    expected: float,
+    *,
+    what: str = "The number",
+    tolerance: float = 0.0,
+    mistakes: Mapping[float, str] | Iterable[tuple[float, str]] = (),
+) -> str | None:
+    """Compare with a known number.
+
+    Args:
+        answer: of the reader; also a tensor with a single number.
+        expected: the right one.
+        what: the subject of the hint.
+        tolerance: largest difference that passes.
+        mistakes: numbers that typical mistakes lead to, each with its hint.
+
+    Returns:
+        ``None`` if the answer is right; otherwise the hint for the mistake that it shows, or in
+        which direction it is off.
+    """
+    if isinstance(answer, torch.Tensor) and answer.numel() == 1:
+        answer = answer.item()
+    if isinstance(answer, bool) or not isinstance(answer, Real):
+        return f"{what} should be a number, but it is {describe(answer)}."
+    if math.isnan(answer):
+        return f"{what} is not a number (nan)."
+    if abs(answer - expected) <= tolerance:
+        return None
+    pairs = mistakes.items() if isinstance(mistakes, Mapping) else mistakes
+    for wrong, hint in pairs:
+        if abs(answer - wrong) <= tolerance:
+            return hint
+    return f"{what} is too {'large' if answer > expected else 'small'}."
+
+
+def shape(answer: Any, expected: tuple[int, ...], *, what: str = "The shape") -> str | None:
+    """Compare a shape, given as a tuple, a list or ``torch.Size``."""
+    if isinstance(answer, torch.Tensor):
+        return f"{what} is asked for: give the tensor's .shape."
+    if not isinstance(answer, (list, tuple)):
+        return f"{what} should be a tuple of integers, but it is {describe(answer)}."
+    answer = tuple(answer)
+    if len(answer) != len(expected):
+        return f"{what} has {len(answer)} numbers, and {len(expected)} are needed."
+    off = [i for i, (a, e) in enumerate(zip(answer, expected, strict=True)) if a != e]
+    if off:
+        return f"{what} is off at index {', '.join(map(str, off))}."
+    return None
+
+
+def names(answer: Any, expected: Iterable[str], *, what: str = "The names") -> str | None:
+    """Compare a collection of names with the right ones, in any order."""
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        return f"{what} should be a list or a set of strings, but there is {describe(answer)}."
+    answer, expected = set(answer), set(expected)
+    strange = [name for name in answer if not isinstance(name, str)]
+    if strange:
+        return f"{what} should be strings, but one is {describe(strange[0])}."
+    if wrong := sorted(answer - expected):
+        return f"{what} should not have {', '.join(wrong)}."
+    if missing := len(expected - answer):
+        return f"{what} are right so far, but {missing} {'is' if missing == 1 else 'are'} missing."
+    return None
+
+
+def tensor(
+    answer: Any,
+    expected: torch.Tensor,
+    *,
+    what: str = "The tensor",
+    tolerance: float = 1e-4,
+    mistakes: Iterable[tuple[torch.Tensor, str]] = (),
+) -> str | None:
+    """Compare a tensor: first its type, then its shape, then its numbers."""
+    if not isinstance(answer, torch.Tensor):
+        return f"{what} should be a tensor, but it is {describe(answer)}."
+    if answer.shape != expected.shape:
+        return (
+            f"{what} should have the shape {tuple(expected.shape)}, but has {tuple(answer.shape)}."
+        )
+
+    def close(other: torch.Tensor) -> bool:
+        return other.shape == answer.shape and torch.allclose(
+            answer.detach().double().cpu(), other.double().cpu(), rtol=0, atol=tolerance
+        )
+
+    if close(expected):
+        return None
+    for wrong, hint in mistakes:
+        if close(wrong):
+            return hint
+    worst = (answer.detach().double().cpu() - expected.double().cpu()).abs().max().item()
+    return f"{what} has the right shape, but numbers that are off by up to {worst:.2g}."
+
+
+def choice(answer: Any, expected: Any, options: Mapping[Any, str]) -> str | None:
+    """Compare a choice. Each wrong option has its own hint; other words are refused."""
+    if answer == expected:
+        return None
+    if answer in options:
+        return options[answer]
+    known = sorted(map(repr, {expected, *options}))
+    return f"Choose one of {', '.join(known)}; your answer is {describe(answer)}."
+
+
+def first(*hints: str | None) -> str | None:
+    """The first hint of several comparisons, or ``None`` if all are right."""
+    return next((hint for hint in hints if hint is not None), None)
