@@ -21,7 +21,7 @@ CHAPTER =
 URL =
 export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER RECIPE SEEDS URL
 
-.PHONY: help book test test-site colab refresh accuracy records benchmark lint address clean python settings
+.PHONY: help book test test-site pdf colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
 	@echo 'make test-site               test the website that make book built, in Chromium'
+	@echo 'make pdf                     print the book that make book built, with Chromium'
 	@echo 'make colab                   run the chapters as in Colab: nothing but the notebook'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
@@ -60,6 +61,9 @@ test: $(INSTALLED)
 
 test-site: $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m pytest web/tests -q
+
+pdf: $(INSTALLED) $(PACKAGES)
+	@$(BIN)/python -m tools.pdf --profile="$$PROFILE"
 
 colab: $(INSTALLED)
 	@$(BIN)/python -m tools.colab $$CHAPTER

@@ -9,10 +9,12 @@ import zipfile
 from dataclasses import replace
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
-from tools import accuracy, build, landing, refresh
+from tools import accuracy, build, landing, pdf, refresh
 from tools.chapters import KERNEL, ChapterError, execute, normalize, read, to_bytes
 from tools.settings import ROOT, read_settings
 
@@ -294,22 +296,35 @@ def test_every_chapter_that_trains_for_the_tables_takes_the_settings():
             assert f"{parameter} = " in source, (name, parameter)
 
 
-def test_pages_are_mended_and_lightened(tmp_path):
+def test_pages_are_mended_and_lightened(tmp_path, save_image):
     page = tmp_path / "chapters" / "a.html"
     page.parent.mkdir()
+    card = '<meta property="og:image" content="https://x.io/_images/social_previews/a.png" />'
     page.write_text(
         '<script defer src="../_static/scripts/fontawesome.js?digest=5"></script><p>text</p>'
         '<summary aria-label="Toggle hidden content">\nShow</summary>'
         '<button class="btn search-button-field js" aria-label="Search" id="s">Search</button>'
+        f'<img alt="a" src="../_images/b.png" />{card}'
     )
+    first = tmp_path / "intro.html"
+    first.write_text("the first page")
     for name in ("fontawesome.js", "bootstrap.js.map", "bootstrap.js"):
         (tmp_path / name).touch()
+    pixels = np.asarray(Image.open(save_image(tmp_path / "_images" / "b.png", size=(30, 20))))
     build.finish(tmp_path)
     assert page.read_text() == (
         "<p>text</p><summary>\nShow</summary>"
         '<button class="btn search-button-field js" id="s">Search</button>'
+        '<img alt="a" src="../_images/b.webp" width="30" height="20" style="--width: 30px"'
+        f' loading="lazy" />{card}'
     )
-    assert sorted(file.name for file in tmp_path.glob("*.*")) == ["bootstrap.js"]
+    assert (np.asarray(Image.open(tmp_path / "_images" / "b.webp")) == pixels).all()
+    assert not (tmp_path / "_images" / "b.png").exists()
+    assert (tmp_path / "index.html").read_text() == "the first page"
+    assert (tmp_path / "404.html").exists()
+    assert not (tmp_path / "fontawesome.js").exists()
+    assert not (tmp_path / "bootstrap.js.map").exists()
+    assert (tmp_path / "bootstrap.js").exists()
 
 
 def test_packages_are_copied_or_missed_by_name(tmp_path, monkeypatch):
@@ -322,6 +337,13 @@ def test_packages_are_copied_or_missed_by_name(tmp_path, monkeypatch):
     origin.write_text("1")
     build.copy_packages(tmp_path / "assets")
     assert (tmp_path / "assets" / "mathjax" / "b.js").read_text() == "1"
+
+
+def test_a_book_that_was_not_built_cannot_be_printed(tmp_path, monkeypatch):
+    settings = replace(read_settings([]), work=tmp_path)
+    monkeypatch.setattr(pdf, "read_settings", lambda arguments: settings)
+    with pytest.raises(SystemExit, match="no book to print: run make book first"):
+        pdf.main()
 
 
 def test_first_page_has_the_table_of_the_records():

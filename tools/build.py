@@ -107,9 +107,10 @@ def copy_packages(assets: Path) -> None:
         copy(path, assets / target)
 
 
-def make_site(source: Path) -> None:
+def make_site(source: Path, builder: str = "html") -> None:
     """Run Jupyter Book with warnings as errors; its log is shown if there are any."""
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "--all"]
+    command += ["--builder", builder]
     command += ["-n", "-W", "--keep-going", str(source)]  # -n: links are checked too
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     log = plain(done.stdout + done.stderr)
@@ -122,16 +123,36 @@ def make_site(source: Path) -> None:
 
 
 def finish(site: Path) -> None:
-    """Mend what the theme does badly, take out what no reader needs, make the figures smaller."""
-    for picture in site.glob("_images/*.png"):  # without loss
-        Image.open(picture).save(picture.with_suffix(".webp"), lossless=True, method=6)
+    """Mend what the theme does badly, take out what no reader needs, make the figures smaller.
+
+    A figure says its size, so that the text does not jump when it arrives, and the style sheet
+    knows how far it may be shrunk.
+    """
+    sizes = {}
+    for picture in site.glob("_images/*.png"):
+        image = Image.open(picture)
+        sizes[picture.name] = image.size
+        image.save(picture.with_suffix(".webp"), lossless=True, method=6)
         picture.unlink()
+
+    def sized(match: re.Match[str]) -> str:
+        folder, name = match.groups()
+        width, height = sizes[name]
+        return (
+            f'src="{folder}{Path(name).stem}.webp" width="{width}" height="{height}"'
+            f' style="--width: {width}px" loading="lazy"'
+        )
+
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         for found, better in MENDS.items():
             text = re.sub(found, better, text)
-        text = re.sub(r"(_images/[^\"]+)\.png\"", r'\1.webp"', text)
+        text = re.sub(r'src="([./]*_images/)([^"/]+\.png)"', sized, text)
         page.write_text(text, encoding="utf-8")
+    # The first page itself rather than a page that sends there.
+    first = site / f"{pages()[0]}.html"
+    shutil.copy(first, site / "index.html")
+    shutil.copy(ROOT / "web" / "404.html", site / "404.html")
     for name in UNUSED:
         for file in site.rglob(name):
             file.unlink()

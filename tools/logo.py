@@ -1,11 +1,15 @@
 """Draw the logo and the icon, the stacks of a VGG as slabs, and the picture of the first page.
 
 python -m tools.logo
+
+The logo is there as PNG too, for the cards that stand for a page elsewhere. Chromium turns the one
+into the other.
 """
 
 from __future__ import annotations
 
 import vgglib
+from tools.browser import open_browser
 from tools.settings import ROOT
 from vgglib.drawing import draw_volumes
 
@@ -44,9 +48,19 @@ def svg(width: float, height: float, content: str) -> str:
     )
 
 
+def to_png(drawing: str, width: int) -> bytes:
+    """An SVG as PNG, so many pixels wide, on nothing."""
+    with open_browser() as browser:
+        page = browser.new_page()
+        page.set_content(f'<div style="width: {width}px">{drawing}</div>')
+        return page.locator("svg").screenshot(omit_background=True)
+
+
 if __name__ == "__main__":
     drawing, right = slabs(4, 58, 6)
-    (ROOT / "assets" / "logo.svg").write_text(svg(right + 4, 62, drawing))
+    logo = svg(right + 4, 62, drawing)
+    (ROOT / "assets" / "logo.svg").write_text(logo)
+    (ROOT / "assets" / "logo.png").write_bytes(to_png(logo, 640))
     picture = draw_volumes(vgglib.trace("D"), description="Configuration D, to scale")
     (ROOT / "assets" / "vgg16.svg").write_text(picture.svg)
     drawing, right = slabs(1, 46, 1.5, scale=0.62)

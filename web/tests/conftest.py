@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tools.browser import open_browser
 from tools.settings import ROOT
 
 SITE = ROOT / "_build" / "quick" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Width and height in pixels.
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 #: Endings of files that a host compresses.
@@ -74,16 +73,11 @@ class _Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, as the system has it."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.exit(
-            "THE SITE IS NOT TESTED: there is no Chromium. Install it (Debian, Ubuntu: apt install"
-            " chromium) and run make test-site again.",
-            returncode=1,
-        )
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=options)
+    try:
+        with open_browser() as running:
+            yield running
+    except OSError as error:
+        pytest.exit(f"THE SITE IS NOT TESTED: {error} and run make test-site again", returncode=1)
 
 
 @cache
