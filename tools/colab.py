@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
-import yaml
-
+from tools.address import address
 from tools.chapters import ChapterError, chapters, execute
 from tools.settings import ROOT
 from tools.steps import step
@@ -58,10 +58,11 @@ def run(chapter: Path, python: Path) -> None:
         launch = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = {"argv": launch, "display_name": "as in Colab", "language": "python"}
         (kernel / "kernel.json").write_text(json.dumps(spec))
-        with _environment(
+        with patch.dict(
+            os.environ,
             JUPYTER_PATH=folder,
             PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-            **_instead(address(), ROOT.as_uri()),
+            **instead(address(), ROOT.as_uri()),
         ):
             execute(chapter, {})
     after = packages(python)
@@ -73,33 +74,13 @@ def run(chapter: Path, python: Path) -> None:
         raise ChapterError(f"chapter {chapter.stem}: installing changed {', '.join(changed)}")
 
 
-def address() -> str:
-    """Where the repository is, as the first cells of the chapters have it."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-
-
-def _instead(url: str, clone: str) -> dict[str, str]:
+def instead(url: str, clone: str) -> dict[str, str]:
     """Settings by which git takes a clone for an address; and it may be of another user."""
     settings = {f"url.{clone}.insteadOf": url, "safe.directory": "*"}
     numbered = {}
     for i, (key, value) in enumerate(settings.items()):
         numbered |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}
     return {"GIT_CONFIG_COUNT": str(len(settings)), **numbered}
-
-
-class _environment:
-    """Variables of the environment, for some time."""
-
-    def __init__(self, **variables: str) -> None:
-        self.variables = variables
-
-    def __enter__(self) -> None:
-        self.former = dict(os.environ)
-        os.environ.update(self.variables)
-
-    def __exit__(self, *_: object) -> None:
-        os.environ.clear()
-        os.environ.update(self.former)
 
 
 def main() -> None:
