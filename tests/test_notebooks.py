@@ -147,8 +147,41 @@ def test_text_is_plain_markdown(path):
             assert not re.search(r"^(```|:::)\{|\{[\w:-]+\}`", cell.source, re.M), cell.source
 
 
-def test_solutions_are_folded_away_in_every_teaching_chapter():
-    for path, notebook in notebooks():
-        if path.stem != "mistakes":  # a page of another kind
-            folded = [c for c in code_cells(notebook) if {"hide-cell", "hide-input"} & {*tags(c)}]
-            assert folded, path.stem
+@chapter
+def test_every_exercise_checks_itself_and_has_a_folded_solution(path):
+    """The answer cell waits for an answer; the worked solution is right by the same check."""
+    notebook = read(path)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    numbers = re.findall(r"\*\*Exercise (\d+)\.\*\*", text)
+    assert numbers == [str(i + 1) for i in range(len(numbers))]
+    assert len(numbers) >= 3
+    cells = {cell.source.partition("\n")[0]: cell for cell in code_cells(notebook)}
+    for number in numbers:
+        call = f"check.exercise_{number}("
+        answer = cells[f"# @title Your answer {number}"]
+        assert call in answer.source
+        assert (
+            printed(answer) == f"Exercise {number}: waiting for your answer in place of the dots.\n"
+        )
+        solution = cells[f"# @title Solution {number}"]
+        assert "hide-cell" in tags(solution)
+        assert call in solution.source
+        assert printed(solution).endswith(f"Exercise {number}: right.\n")
+
+
+def printed(cell: nbformat.NotebookNode) -> str:
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
+def test_every_entry_of_the_glossary_is_linked_from_a_chapter():
+    glossary = (ROOT / "glossary.md").read_text(encoding="utf-8")
+    entries = {
+        heading.lower().replace(" ", "-") for heading in re.findall(r"^### (.+)$", glossary, re.M)
+    }
+    linked = set()
+    for _, notebook in notebooks():
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                linked |= set(re.findall(r"\]\(\.\./glossary\.md#([\w-]+)\)", cell.source))
+    assert entries
+    assert linked == entries
