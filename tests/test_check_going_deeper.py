@@ -228,7 +228,7 @@ def test_exercise_4(verdict, one_thread):
     for wrong, said in [
         (losses[-1], "a list of three numbers"),
         (losses[:2], "a list of three numbers"),
-        ([ignorant] * 3, "not clearly under"),
+        ([ignorant] * 3, "is clearly under"),
         ([*losses[:2], math.nan], "not a number"),
         ([*losses[:2], losses[-1] - 0.6], "does not belong"),
     ]:
