@@ -377,17 +377,18 @@ def _left_the_start(
         logits = model(batch.to(device)).float()
         loss = F.cross_entropy(logits, labels.to(device)).item()
     ignorant = math.log(logits.shape[1])
-    hint = number(losses[-1], loss, what="The last loss", tolerance=math.inf)
+    hint = first(*(number(x, loss, what="A loss", tolerance=math.inf) for x in losses))
     if hint is not None:
         return hint
-    if loss > ignorant - 0.05:
+    # A network that is stuck stays within 0.01 of it.
+    if loss > ignorant - 0.02:
         return (
             "The network that you gave is no better than guessing on the batch. Is it the one with "
             "batch normalization, after the training?"
         )
-    if losses[-1] > ignorant - 0.05:
+    if min(losses) > ignorant - 0.02:
         return (
-            "The last of your losses is not clearly under ln(classes). Was the network in training "
+            "None of your losses is clearly under ln(classes). Was the network in training "
             "mode in each epoch?"
         )
     if abs(losses[-1] - loss) > 0.5:
