@@ -38,6 +38,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("path", pages_of(site))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what each page weighs and how soon it shows something."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "weight":
+                terminalreporter.write_line(value)
+
+
 def pages_of(site: Path) -> list[str]:
     """All pages, as paths within the site; without those of the theme's own parts."""
     found = [str(file.relative_to(site)) for file in site.rglob("*.html")]
@@ -66,8 +74,21 @@ def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    """As GitHub Pages and other hosts: a wrong address gets the site's own page."""
+
     def log_message(self, *_: object) -> None:
         pass
+
+    def send_error(self, code: int, *more: object, **named: object) -> None:
+        page = Path(self.directory, "some-folder", "404.html")
+        if code != 404:
+            super().send_error(code, *more, **named)
+            return
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(page.read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 from bs4 import BeautifulSoup
 from conftest import LOOKS
+from playwright.sync_api import Browser
 
 from tools.settings import ROOT
 
@@ -91,10 +92,23 @@ def test_links_lead_somewhere(site: Path, path: str) -> None:
             assert unquote(anchor) in places(file), f"{link['href']}: there is no such place"
 
 
-def test_weight(visit: Callable, path: str) -> None:
+@pytest.mark.parametrize("wrong", ["nothing.html", "chapters/nothing.html", "no/such/folder/"])
+def test_a_wrong_address_leads_back(browser: Browser, address: str, wrong: str) -> None:
+    page = browser.new_page()
+    page.goto(address + wrong)
+    link = page.get_by_role("link", name="First page")
+    page.wait_for_function("first => document.links[0].href === first", arg=f"{address}index.html")
+    link.click()
+    page.get_by_role("heading", name="VGG from scratch").wait_for()
+    page.close()
+
+
+def test_weight(visit: Callable, path: str, record_property: Callable) -> None:
     with visit(path) as seen:
         paint = seen.page.evaluate(
             "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
         )
-        print(f"{path}: {seen.bytes / 1e6:.2f} MB, first paint after {paint:.0f} ms")
+        record_property(
+            "weight", f"{path}: {seen.bytes / 1e6:.2f} MB, first paint after {paint:.0f} ms"
+        )
         assert seen.bytes < WEIGHT
