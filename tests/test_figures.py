@@ -124,7 +124,7 @@ def test_histories_are_drawn_epoch_by_epoch(shown, count):
     assert accuracy.lines[0].get_xdata().tolist() == [1, 2, 3]
     assert accuracy.lines[0].get_ydata().tolist() == HISTORY["validation_top_1"]
     assert rate.get_yscale() == "log"
-    assert len(accuracy.get_legend().get_texts()) == count
+    assert len(loss.get_legend().get_texts()) == count
     assert all(tick == int(tick) for tick in accuracy.get_xticks())
 
 
@@ -165,9 +165,15 @@ def test_numbers_are_set_to_the_right_and_words_to_the_left():
     ]
 
 
-@pytest.mark.parametrize("cell", ["", "-", "about 3", "III"])
+@pytest.mark.parametrize("cell", ["about 3", "III"])
 def test_one_word_sets_a_column_to_the_left(cell):
     assert ":---" in figures.table(["a"], [[1], [cell]]).data.splitlines()[1].split()
+
+
+@pytest.mark.parametrize(("cell", "alignment"), [("", "---:"), ("-", "---:")])
+def test_what_is_missing_leaves_a_column_of_numbers_at_the_right(cell, alignment):
+    assert alignment in figures.table(["a"], [[1], [cell]]).data.splitlines()[1].split()
+    assert ":---" in figures.table(["a"], [[cell], [cell]]).data.splitlines()[1].split()
 
 
 @pytest.mark.parametrize(

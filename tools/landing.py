@@ -38,7 +38,8 @@ def _cell(group: list[dict]) -> str:
     if not group:
         return ""
     accuracy = mean_and_spread([r["top_k_accuracy"][0] for r in group], 2)
-    return f"{accuracy} ({group[0]['epochs']} epochs)"
+    seeds = f", {len(group)} seeds" if len(group) > 1 else ""
+    return f"{accuracy} ({group[0]['epochs']} epochs{seeds})"
 
 
 def renew(page: Path = PAGE) -> None:

@@ -1,4 +1,4 @@
-"""Train from the command line, on one device or on many.
+"""Train from the command line, on one device or on many::
 
     python -m vgglib --data cifar10 --recipe paper
     torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe paper
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and train, or say in a line what is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m vgglib",
-        description=__doc__,
+        description=__doc__.replace("::", ":"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

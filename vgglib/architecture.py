@@ -543,7 +543,7 @@ class Configuration:
 
     @property
     def weight_layers(self) -> int:
-        """Layers with weights: convolutions and fully connected layers (the paper, Table 1)."""
+        """Number of convolutions and fully connected layers (the paper, Table 1)."""
         descriptors = [d for stack in self.conv_stacks for d in stack] + list(self.linear)
         return sum(descriptor.get("layers", 1) for descriptor in descriptors)
 

@@ -114,7 +114,7 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all images and labels: 16 hexadecimal digits that change if the data do."""
+        """16 digits of the SHA-256 of all images and labels, which change if the data do."""
         digest = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             for tensor in (split.images, split.labels):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from vgglib.trace import Trace
 
-#: By kind of layer: legible on white and on black, and told apart by who does not see colors well.
+#: The color of each kind of layer, legible on white and on black, and told apart by who does not
+#: see colors well.
 FILL = {"conv": "#56B4E9", "maxpool": "#D55E00", "FC": "#009E73"}
 TEXT = "#767676"
 _SLANT = 0.3  # the side of a map goes to the right and up: a look from the front and above

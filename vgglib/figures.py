@@ -89,9 +89,9 @@ def show_images(
         if i < len(pixels):
             axis.imshow(pixels[i], interpolation="nearest")
             if titles:
-                axis.set_title(titles[i], fontsize=9)
+                axis.set_title(titles[i], fontsize=10)
         if row_labels and i % columns == 0:
-            axis.set_ylabel(row_labels[i // columns], fontsize=9)
+            axis.set_ylabel(row_labels[i // columns], fontsize=10)
     plt.show()
 
 
@@ -130,8 +130,9 @@ def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int 
     pixels = images.movedim(1, -1).reshape(-1, 3)
     chosen = torch.randint(len(pixels), (points,), generator=torch.Generator().manual_seed(0))
     rgb = _unit_scale(pixels[chosen])
-    figure = plt.figure(figsize=(6, 5.2))
-    axis = figure.add_subplot(projection="3d")
+    figure = plt.figure(figsize=(6, 4.8))
+    # In the order of drawing: the axes lie within the cloud, and would be hidden.
+    axis = figure.add_subplot(projection="3d", computed_zorder=False)
     axis.scatter(*rgb.T.numpy(), c=rgb.numpy(), s=6, depthshade=False, linewidths=0)
     for i in range(3):
         arm = 2 * components.eigenvalues[i].sqrt() * components.eigenvectors[:, i]
@@ -139,9 +140,12 @@ def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int 
         axis.plot(
             *ends.T.numpy(), color=(BLACK, RED, BLUE)[i], linewidth=3, label=f"component {i + 1}"
         )
-    axis.set(xlabel="red", ylabel="green", zlabel="blue", xlim=(0, 1), ylim=(0, 1), zlim=(0, 1))
+    for name, channel in zip("xyz", CHANNEL_COLORS, strict=True):
+        own = {f"{name}lim": (0, 1), f"{name}ticks": (0, 0.5, 1)}
+        axis.set(**own)
+        getattr(axis, f"set_{name}label")(channel, labelpad=8)
     axis.view_init(elev=22, azim=-60)
-    axis.set_box_aspect(None, zoom=0.86)
+    axis.set_box_aspect(None, zoom=0.9)
     axis.legend(loc="upper left")
     plt.show()
 
@@ -152,21 +156,25 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
     Args:
         histories: a label mapped to the history of a record or of a ``Training``.
     """
-    _, axes = plt.subplots(1, 3, figsize=(9.5, 3.1))
+    layout = [["loss", "accuracy"], ["rate", "rate"]]
+    _, axes = plt.subplot_mosaic(layout, figsize=(7.5, 4.8), height_ratios=(2.2, 1))
     for i, (label, history) in enumerate(histories.items()):
         epochs = range(1, len(history["train_loss"]) + 1)
         color = COLORS[i % len(COLORS)]
-        axes[0].plot(epochs, history["train_loss"], color=color, linestyle="--")
-        axes[0].plot(epochs, history["validation_loss"], color=color, label=label)
-        axes[1].plot(epochs, history["validation_top_1"], color=color, label=label)
-        axes[2].plot(epochs, history["learning_rate"], color=color, drawstyle="steps-mid")
-    axes[0].set(title="loss: dashed training, solid validation", ylabel="nats", ylim=(0, None))
-    axes[1].set(title="top-1 accuracy, validation", ylabel="percent")
-    axes[2].set(title="learning rate", yscale="log")
-    for axis in axes:
+        # Lines of equal rates would hide each other: the first are the wider ones.
+        rate = {"linewidth": 1.5 * (len(histories) - i), "drawstyle": "steps-mid"}
+        axes["loss"].plot(epochs, history["train_loss"], color=color, linestyle="--")
+        axes["loss"].plot(epochs, history["validation_loss"], color=color, label=label)
+        axes["accuracy"].plot(epochs, history["validation_top_1"], color=color, label=label)
+        axes["rate"].plot(epochs, history["learning_rate"], color=color, **rate)
+    axes["loss"].set(title="loss (dashed: training)", ylabel="nats", ylim=(0, None))
+    axes["accuracy"].set(title="top-1, validation", ylabel="percent")
+    axes["rate"].set(title="learning rate", yscale="log")
+    axes["rate"].yaxis.set_minor_formatter("")
+    for axis in axes.values():
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
-    axes[1].legend()
+    axes["loss"].legend()
     plt.show()
 
 
@@ -211,12 +219,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markdown:
 
     Args:
         header: of each column.
-        rows: cells; columns whose cells all look like numbers are set to the right.
+        rows: cells; columns whose cells all look like numbers, but for those that are empty or a
+            dash, are set to the right.
     """
     cells = [[str(cell).replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows]
+    columns = [[row[i] for row in cells if row[i] not in ("", "-")] for i in range(len(header))]
     numeric = [
-        all(any(c.isdigit() for c in row[i]) and row[i][:1] in "-+0123456789" for row in cells)
-        for i in range(len(header))
+        bool(column)
+        and all(any(c.isdigit() for c in cell) and cell[:1] in "-+0123456789" for cell in column)
+        for column in columns
     ]
     lines = [
         [str(name) for name in header],

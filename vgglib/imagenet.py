@@ -1,4 +1,4 @@
-"""Test VGGs at full size by the paper's protocols, on a folder of ImageNet's validation images.
+"""Test VGGs at full size by the paper's protocols, on a folder of ImageNet's validation images::
 
     python -m vgglib.imagenet --images imagenet/val --networks D --scales 256 384 512 --method both
     python -m vgglib.imagenet --images imagenet/val --networks D E        # an ensemble
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and test, or say in a line what is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m vgglib.imagenet",
-        description=__doc__,
+        description=__doc__.replace("::", ":"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

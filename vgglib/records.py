@@ -36,7 +36,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "history": dict,
 }
 
-#: What every record of a test protocol has: see :func:`~vgglib.tables.fill_tables`.
+#: What every record of a test protocol has, with its type. They are those that
+#: :func:`~vgglib.tables.fill_tables` writes.
 TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
     "dataset": str,
     "recipe": str,

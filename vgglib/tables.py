@@ -57,8 +57,9 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
         models: configurations, from shallow to deep.
 
     Returns:
-        Table 3: dense at one test scale. Table 4: dense at three. Table 5: dense, multi-crop and
-        both, at three. Table 6: the same for ensembles, of the two deepest networks and of all.
+        The cells of Table 3 (dense at one test scale), of Table 4 (dense at three), of Table 5
+        (dense, multi-crop and both, at three), and of Table 6 (the same for ensembles, of the two
+        deepest networks and of all).
     """
     cells = []
     for recipe, (smallest, largest) in scales.items():
@@ -166,7 +167,7 @@ def fill_tables(
     return records
 
 
-#: What an error belongs to: networks, training scale, protocol.
+#: Networks, training scale and protocol that an error belongs to.
 Key = tuple[tuple[str, ...], tuple[int, int], Protocol]
 
 
