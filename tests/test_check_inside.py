@@ -76,6 +76,10 @@ def test_exercise_2(verdict, chapter):
     for answer, said in [
         ({"wrong": correct}, "gets all of these right"),
         ({"wrong": torch.cat([wrong[:3], correct[:1]])}, "gets 1 of these right"),
+        ({"wrong": wrong[[0, 1, 2, 0]]}, "there twice"),
+        ({"wrong": wrong[:1].repeat(4)}, "there twice"),
+        ({"wrong": (named != split.labels).nonzero()[:5, 0]}, "and there are 5"),
+        ({"wrong": wrong[:3]}, "more images wrong than you took"),
         ({"wrong": named != split.labels}, "which are integers"),
         ({"wrong": []}, "which are integers"),
         ({"wrong": "four"}, "there is 'four'"),
@@ -87,6 +91,25 @@ def test_exercise_2(verdict, chapter):
         ({"for_right": for_right[:2]}, "should have the shape (4, 32, 32)"),
     ]:
         assert said in ask(**answer), said
+
+
+def test_exercise_2_of_a_network_with_few_mistakes(verdict, chapter):
+    """If there are fewer than four, all of them are asked for."""
+    model, preprocess, split = chapter.model, chapter.preprocess, chapter.data.validation
+    with torch.no_grad():
+        named = model(preprocess(split.images)).argmax(dim=1)
+    labels = named.clone()
+    labels[[3, 7]] = (named[[3, 7]] + 1) % 10
+    split = vgglib.Split(split.images, labels)
+
+    def ask(wrong):
+        batch = preprocess(split.images[wrong])
+        maps = [class_activation(model, batch, classes[wrong]) for classes in (named, labels)]
+        return verdict(check.exercise_2, wrong, *maps, model, preprocess, split)
+
+    assert "right." in ask([3, 7])
+    assert "more images wrong than you took" in ask([7])
+    assert "gets 1 of these right" in ask([3, 7, 8])
 
 
 def test_exercise_3(verdict, chapter):
@@ -162,8 +185,13 @@ def test_exercise_4(verdict, chapter):
     clipped = changed.clamp(*ends)
     assert "right." in ask(clipped, right_share(model, clipped, labels))
     random = batch + STEP * torch.randn_like(batch).sign()
+    pixels = split.images.float()
     for wrong, said in [
         (batch, "as they were"),
+        (pixels / 255, "not preprocessed"),
+        (pixels / 255 + STEP * slope.sign(), "not preprocessed"),
+        (pixels + 8 * slope.sign(), "not preprocessed"),
+        ((pixels + 8 * slope.sign()).clamp(0, 255), "not preprocessed"),
         (batch - STEP * slope.sign(), "in which the loss falls"),
         (batch + 8 * slope.sign(), "A change by 8 is too large"),
         (batch + 2 * STEP * slope.sign(), "of the pixels is too large"),

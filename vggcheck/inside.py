@@ -20,6 +20,9 @@ Transform = Callable[[Tensor], Tensor]
 # A check looks at so many images at most. The built-in splits have no more.
 MOST = 1000
 
+# Images that exercise 2 asks for.
+ASKED = 4
+
 
 @exercise(1)
 def exercise_1(
@@ -63,14 +66,22 @@ def exercise_2(
     wrong = _positions(wrong, len(split))
     if isinstance(wrong, str):
         return wrong
-    batch, labels = _inputs(model, preprocess, split.images[wrong]), split.labels[wrong]
-    with evaluating(model), torch.no_grad():
-        named = model(batch).argmax(dim=1).cpu()
-    labels = labels.cpu()
+    if len(wrong.unique()) < len(wrong):
+        return "One of the images is there twice. They should be different ones."
+    if len(wrong) > ASKED:
+        return f"Four images are asked for, and there are {len(wrong)}."
+    batch, labels = _inputs(model, preprocess, split.images[wrong]), split.labels[wrong].cpu()
+    named = _named(model, batch)
     if (named == labels).all():
         return "The network gets all of these right."
     if (named == labels).any():
         return f"The network gets {int((named == labels).sum())} of these right."
+    if len(wrong) < ASKED:
+        some = _some(torch.arange(len(split)), MOST)
+        named_of_some = _named(model, _inputs(model, preprocess, split.images[some]))
+        there_are = int((named_of_some != split.labels[some].cpu()).sum())
+        if len(wrong) < min(ASKED, there_are):
+            return "The network gets more images wrong than you took. Four are asked for."
     evidence, of_right = (class_activation(model, batch, c).cpu() for c in (named, labels))
     return first(
         tensor(
@@ -164,7 +175,10 @@ def exercise_4(
     if not some.any():
         return _share(share, changed, model, preprocess, split)
     batch, gradient = batch.detach()[some], gradient[some]
-    moved = changed[index].detach().to(batch.device)[some] - batch
+    given = changed[index].detach().to(batch.device)[some]
+    if _not_preprocessed(given, batch, split.images[index].to(batch.device)[some]):
+        return "These are not preprocessed."
+    moved = given - batch
     # Pixels that would leave their range may be clipped to it.
     darkest, brightest = (
         _inputs(model, preprocess, torch.full_like(split.images[:1], value)) for value in (0, 255)
@@ -189,6 +203,19 @@ def exercise_4(
     if (by_image < 0.7).any():
         return "For some images the direction is another one. Is it the loss of their right class?"
     return _share(share, changed, model, preprocess, split)
+
+
+def _not_preprocessed(given: Tensor, batch: Tensor, pixels: Tensor) -> bool:
+    """Whether they are nearer to the pixels themselves, as bytes or as parts of 1."""
+    if pixels.shape != given.shape:
+        return False
+
+    def distance(other: Tensor) -> float:
+        return (given - other).abs().mean().item()
+
+    return any(
+        distance(pixels.float() / white) < min(distance(batch), 8.5 / white) for white in (1, 255)
+    )
 
 
 def _share(
@@ -221,6 +248,12 @@ def _share(
 def _some(items: Tensor, most: int) -> Tensor:
     """At most so many, evenly spaced."""
     return items[:: -(-len(items) // most)] if len(items) else items
+
+
+def _named(model: VGG, batch: Tensor) -> Tensor:
+    """The class that the network names for each image."""
+    with evaluating(model), torch.no_grad():
+        return model(batch).argmax(dim=1).cpu()
 
 
 def _inputs(model: VGG, preprocess: Transform, images: Tensor) -> Tensor:
