@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vggcheck import answers
-from vggcheck.answers import Unanswered, call, exercise
+from vggcheck.answers import Unanswered, WrongKind, call, exercise
 
 
 @exercise(7)
@@ -43,8 +43,22 @@ def test_a_function_that_returns_nothing_is_not_written_yet():
 def test_an_error_in_the_readers_function_is_the_readers():
     with pytest.raises(ZeroDivisionError):
         call(lambda x: x / 0, 1)
-    with pytest.raises(TypeError, match="your function, got 3"):
+
+
+@exercise(8)
+def doubles(function):
+    return None if call(function, 3) == 6 else "It does not double."
+
+
+def test_an_answer_that_is_no_function_gets_a_hint(verdict):
+    with pytest.raises(WrongKind, match="your function, got 3"):
         call(3)
+    assert verdict(doubles, 212) == (
+        "Exercise 8: not yet. The check needs your function, got 212.\n"
+    )
+    assert verdict(doubles, lambda x: 2 * x) == "Exercise 8: right.\n"
+    with pytest.raises(TypeError, match="unsupported operand"):  # the reader's own
+        doubles(lambda x: x + "1")
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,40 @@ def strides_added(layers):
         (lambda layers: sum(kernel for kernel, _ in layers), "an output is a pixel"),
         (lambda layers: sum(kernel for kernel, _ in layers) or 1, "less 1"),
         (lambda layers: (right(layers),) * 2, "a single number"),
+        (212, "not yet. The check needs your function, got 212."),
     ],
 )
 def test_exercise_1(verdict, function, said):
-    assert said in verdict(check.exercise_1, function)
+    assert said in verdict(check.exercise_1, function, 392)
+
+
+@pytest.mark.parametrize(
+    ("with_5x5", "said"),
+    [
+        (392, "right."),
+        (..., "waiting"),
+        (212, "with 3x3 kernels"),
+        (224, "larger than the image"),
+        (376, "before the last pool"),
+        (53, "The pools have strides"),
+        (423, "but not by the pools"),
+        (485, "stay 2x2"),
+        (300, "with 5x5 kernels is too small"),
+        ((392, 392), "with 5x5 kernels should be a number"),
+    ],
+)
+def test_exercise_1_with_larger_kernels(verdict, with_5x5, said):
+    assert said in verdict(check.exercise_1, right, with_5x5)
+
+
+def test_the_wrong_numbers_are_what_the_mistakes_give():
+    def of_d(kernel, pool=2):
+        return [(kernel, 1) if layer == (3, 1) else (pool, 2) for layer in check.LAYERS_OF_D]
+
+    assert right(of_d(5)) == 392
+    assert right(of_d(5)[:-1]) == 376
+    assert right(of_d(5, pool=5)) == 485
+    assert right([(5, 1)] * 13) == 53
 
 
 def test_exercise_2(verdict):
@@ -106,7 +136,7 @@ def test_exercise_4(verdict):
         "cover the whole": (nn.Conv2d(8, 64, kernel_size=3), fc1, shape),
         "numbers of channels": (nn.Conv2d(64, 64, kernel_size=7), fc1, shape),
         "With padding": (filled(padding=3), fc1, shape),
-        "has biases too": (filled(bias=torch.zeros(64)), fc1, shape),
+        "but fc1 has biases too": (filled(bias=torch.zeros(64)), fc1, shape),
         "not hold the weights": (filled(weight=torch.zeros_like(fc1.weight)), fc1, shape),
         "the wrong order": (
             filled(weight=fc1.weight.reshape(64, 8, 7, 7).transpose(2, 3)),
@@ -118,6 +148,11 @@ def test_exercise_4(verdict):
     }
     for words, answer in said.items():
         assert words in verdict(check.exercise_4, *answer), words
+    nn.init.zeros_(fc1.bias)  # as in a new network
+    without = nn.Conv2d(8, 64, kernel_size=7, bias=False)
+    without.weight.data = fc1.weight.detach().reshape(64, 8, 7, 7)
+    assert "right." in verdict(check.exercise_4, filled(), fc1, shape)
+    assert "has biases too, even if" in verdict(check.exercise_4, without, fc1, shape)
 
 
 def test_exercise_5(verdict):
@@ -126,4 +161,7 @@ def test_exercise_5(verdict):
     assert "out of what" in verdict(check.exercise_5, 25_088)
     assert "how often each" in verdict(check.exercise_5, 49)
     assert "number of its own" in verdict(check.exercise_5, 1)
+    assert "equal by chance" in verdict(check.exercise_5, 448)  # counted, with zeros
+    assert "equal by chance" in verdict(check.exercise_5, 511)
+    assert "too small" in verdict(check.exercise_5, 0)
     assert "too large" in verdict(check.exercise_5, 513)

@@ -91,6 +91,7 @@ def right(p, training):
         (lambda p, training: 1 / (1 - p) if training else 1 - p, "torch has done it"),
         (lambda p, training: 1 / (1 - p) if training else 0.0, "after .eval()"),
         (lambda p, training: "2", "should be a number"),
+        (2.0, "not yet. The check needs your function, got 2.0."),
     ],
 )
 def test_exercise_3(verdict, function, said):

@@ -17,12 +17,17 @@ class Unanswered(Exception):
     """The reader has not filled in the answer yet."""
 
 
+class WrongKind(TypeError):
+    """The answer is of a kind that the check cannot look into; the message is the hint."""
+
+
 def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
     """Make the check of an exercise of a function that returns ``None`` or what is off.
 
     The check prints its verdict: right, not yet and why, or that it waits for an answer. It waits
-    as long as an argument is ``...`` or contains it, and if it meets :class:`Unanswered`. An error
-    in a function that the reader wrote is the reader's, and is raised.
+    as long as an argument is ``...`` or contains it, and if it meets :class:`Unanswered`. What
+    :class:`WrongKind` says is a hint. An error in a function that the reader wrote is the
+    reader's, and is raised.
     """
 
     def decorate(check: Check) -> Callable[..., None]:
@@ -34,6 +39,8 @@ def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
             except Unanswered:
                 print(f"Exercise {number}: waiting for your answer in place of the dots.")
                 return
+            except WrongKind as error:
+                hint = str(error)
             print(f"Exercise {number}: " + ("right." if hint is None else f"not yet. {hint}"))
 
         return verdict
@@ -57,10 +64,10 @@ def call(function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
 
     Raises:
         Unanswered: nothing, since its body is still dots.
-        TypeError: it is no function.
+        WrongKind: it is no function.
     """
     if not callable(function):
-        raise TypeError(f"the check needs your function, got {describe(function)}")
+        raise WrongKind(f"The check needs your function, got {describe(function)}.")
     result = function(*arguments, **more)
     if result is None:
         raise Unanswered

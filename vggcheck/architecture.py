@@ -9,15 +9,34 @@ import torch
 from torch import nn
 
 from vggcheck.answers import call, describe, exercise, first, names, number, shape
-from vgglib import trace
+from vgglib import CONFIGURATIONS, VGG, trace
 
 # Kernel and stride of D's convolutions and pools.
 LAYERS_OF_D = [layer for n in (2, 2, 3, 3, 3) for layer in [(3, 1)] * n + [(2, 2)]]
 
 
+def _view_of_d(kernel_size: int, after: str = "features.pool5") -> int:
+    """The receptive field after a layer of D with kernels of that size."""
+    stacks = [
+        [{**descriptor, "kernel_size": kernel_size} for descriptor in stack]
+        for stack in CONFIGURATIONS["D"].conv_stacks
+    ]
+    with torch.device("meta"):
+        network = VGG(stacks, CONFIGURATIONS["D"].linear, image_size=224)
+    return next(row.receptive_field for row in trace(network) if row.layer == after)
+
+
 @exercise(1)
-def exercise_1(receptive_field: Callable[[list[tuple[int, int]]], int]) -> str | None:
-    """``receptive_field(layers)``, layers as ``(kernel size, stride)``: one side, in pixels."""
+def exercise_1(
+    receptive_field: Callable[[list[tuple[int, int]]], int], with_5x5: int
+) -> str | None:
+    """``receptive_field(layers)``, layers as ``(kernel size, stride)``: one side, in pixels.
+
+    And the receptive field of D up to its last pool, if its kernels were 5x5.
+    """
+    as_it_is, larger = _view_of_d(3), _view_of_d(5)
+    convolutions = sum(kernel == 3 for kernel, _ in LAYERS_OF_D)
+    pools = len(LAYERS_OF_D) - convolutions
 
     def ask(layers: list[tuple[int, int]], expected: int, hint: str) -> str | None:
         found = call(receptive_field, list(layers))
@@ -44,8 +63,23 @@ def exercise_1(receptive_field: Callable[[list[tuple[int, int]]], int]) -> str |
             "After two layers of stride 2, neighbors are how many pixels apart?",
         ),
         None
-        if call(receptive_field, LAYERS_OF_D) == 212
+        if call(receptive_field, LAYERS_OF_D) == as_it_is
         else "For D it is not what the trace says.",
+        number(
+            with_5x5,
+            larger,
+            what="The receptive field with 5x5 kernels",
+            mistakes={
+                as_it_is: "That is with 3x3 kernels.",
+                224: "The field may be larger than the image. What does the formula give?",
+                _view_of_d(5, "features.stack5.conv3"): "That is before the last pool.",
+                1 + 4 * convolutions: "The pools have strides: what do they do to the layers "
+                "after them?",
+                1 + 2 * (as_it_is - 1): "Twice as much is added by the convolutions, but not by "
+                "the pools.",
+                larger + 3 * (2**pools - 1): "The pools stay 2x2.",
+            },
+        ),
     )
 
 
@@ -123,6 +157,8 @@ def exercise_4(convolution: nn.Conv2d, fc1: nn.Linear, output: Any) -> str | Non
         return "The kernel fits. Look at the numbers of channels that go in and come out."
     if convolution.padding not in ((0, 0), "valid"):
         return "With padding there is more than one place for the kernel on a 7x7 map."
+    if convolution.bias is None and fc1.bias is not None:
+        return "fc1 has biases too, even if those of a new network are 0."
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(2, channels, side, side, generator=generator)
     weight = convolution.weight
@@ -142,12 +178,16 @@ def exercise_4(convolution: nn.Conv2d, fc1: nn.Linear, output: Any) -> str | Non
 
 @exercise(5)
 def exercise_5(different: int) -> str | None:
-    """How many of the numbers that ``fc1`` meets are different ones."""
+    """How many of the numbers that ``fc1`` meets can be different ones, at most."""
     return number(
         different,
         512,
         what="The number of different ones",
         mistakes={
+            **dict.fromkeys(
+                range(2, 512),
+                "Some of yours are equal by chance (0 after ReLU): how many can differ?",
+            ),
             512 * 49: "That is how many there are. The pool makes 7x7 of 1x1: out of what?",
             49: "That is how often each number appears.",
             1: "Each channel keeps a number of its own.",
