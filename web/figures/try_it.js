@@ -46,6 +46,7 @@ async function run(element, about) {
   function show(source, width, height) {
     const side = Math.min(width, height);
     original.imageSmoothingQuality = "high";
+    choose(null);
     original.clearRect(0, 0, SIDE, SIDE);
     original.drawImage(source, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
     update();
@@ -90,10 +91,16 @@ async function run(element, about) {
 
   const pictures = make("div", { class: "pictures" }, ...labels.slice(0, SHOWN).map((label, i) =>
     make("button", { type: "button", "aria-label": `picture ${i + 1}: ${about.classes[label]}`, onclick: () => {
+      choose(i);
       original.clearRect(0, 0, SIDE, SIDE);
       original.drawImage(sprite, SIDE * i, 0, SIDE, SIDE, 0, 0, SIDE, SIDE);
       update();
     } }, tile(sprite, i, about.classes[label]))));
+  /** Mark a picture as chosen; none for one of the reader's own. */
+  function choose(chosen) {
+    [...pictures.children].forEach((button, i) => { button.ariaPressed = String(i === chosen); });
+  }
+
   const file = make("input", { type: "file", accept: "image/*", onchange: async () => {
     problem.textContent = "";
     try {
