@@ -6,7 +6,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from vggcheck import testing as check
 from vgglib import Protocol, Split, multiply_adds, trace, vgg
-from vgglib.protocols import predict_by
+from vgglib.protocols import ConvolutionalVGG, predict_by
 
 
 def preprocess(images):
@@ -69,6 +69,7 @@ def test_exercise_2(verdict):
         156: "counts the looks",
         times((384,), "both"): "a single test scale",
         times((224, 256, 288), "both"): "a fixed S",
+        150 + 2 * sum((q / 224) ** 2 for q in scales): "cost more than the area says",
         10: "too small",
     }.items():
         assert said in verdict(check.exercise_2, answer), said
@@ -88,6 +89,18 @@ def test_exercise_3(verdict, network, split):
     assert 0 < same < len(split.images)
     assert "right." in ask(ten, fifty, same)
     assert network.training
+    floats = split.images.float() / 255
+    ten_of_floats, fifty_of_floats = (
+        sum(
+            weight
+            * predict_by(Protocol((36,), "crops", grid=g), network, floats, lambda x: x - 0.5)
+            for g, weight in parts.items()
+        )
+        for parts in ({2: 0.8, 1: 0.2}, {5: 1})
+    )
+    assert not torch.equal(fifty, fifty_of_floats)
+    same_of_floats = int((ten_of_floats.argmax(dim=1) == fifty_of_floats.argmax(dim=1)).sum())
+    assert "right." in ask(ten_of_floats, fifty_of_floats, same_of_floats)
     assert "waiting" in ask(ten, ..., same)
 
     plain = (4 * by(grid=2, mirror=False) + by(grid=1, mirror=False)) / 5
@@ -171,6 +184,18 @@ def test_exercise_5(verdict, network, split):
     assert "right." in ask(by(mirror=False), parts=[round(parts[0], 2), 0.44])
     assert "waiting" in ask({28: ..., 48: ..., 96: ...})
     assert "waiting" in ask(parts=(..., ...))
+    network.eval()
+    floats, by_place = {}, {}
+    for q in dense:
+        pixels = TF.resize(split.images.float() / 255, [q], antialias=True) - 0.5
+        with torch.no_grad():
+            maps = [ConvolutionalVGG(network)(view) for view in (pixels, pixels.flip(-1))]
+        floats[q] = sum(m.mean(dim=(-2, -1)).softmax(dim=1) for m in maps) / 2
+        by_place[q] = [m.softmax(dim=1).mean(dim=(-2, -1)) for m in maps]
+    assert "right." in ask(floats)
+    averaged = "the logits are averaged"
+    assert averaged in ask({q: (plain + other) / 2 for q, (plain, other) in by_place.items()})
+    assert averaged in ask({q: plain for q, (plain, _) in by_place.items()})
     for wrong, said in [
         (dense[28], "the keys 28, 48 and 96"),
         ({28: dense[28]}, "the keys 28, 48 and 96"),
@@ -181,7 +206,7 @@ def test_exercise_5(verdict, network, split):
         ({**dense, 96: dense[96].log()}, "should add up to 1"),
     ]:
         assert said in ask(wrong), said
-    assert "is the best" in ask(worst=best)
+    assert "other scales is worse" in ask(worst=best)
     assert "other scales is worse" in ask(worst=between)
     assert "should be 28, 48 or 96" in ask(worst=64)
     for wrong, said in [
