@@ -103,6 +103,20 @@ def test_a_wrong_address_leads_back(browser: Browser, address: str, wrong: str) 
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("receptive field", "chapters/architecture.html"),
+        ("softmax twice", "chapters/mistakes.html"),
+        ("PCAColorShift", "api.html"),
+    ],
+)
+def test_search_finds(visit: Callable, words: str, page: str) -> None:
+    with visit(f"search.html?q={words.replace(' ', '+')}") as seen:
+        seen.page.locator(f"#search-results a[href^='{page}']").first.wait_for()
+        assert not seen.elsewhere
+
+
 def test_weight(visit: Callable, path: str, record_property: Callable) -> None:
     with visit(path) as seen:
         paint = seen.page.evaluate(
