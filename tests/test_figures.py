@@ -124,7 +124,7 @@ def test_histories_are_drawn_epoch_by_epoch(shown, count):
     assert accuracy.lines[0].get_xdata().tolist() == [1, 2, 3]
     assert accuracy.lines[0].get_ydata().tolist() == HISTORY["validation_top_1"]
     assert rate.get_yscale() == "log"
-    assert len(loss.get_legend().get_texts()) == count
+    assert len(shown[0].legends[0].get_texts()) == count
     assert all(tick == int(tick) for tick in accuracy.get_xticks())
 
 

@@ -157,12 +157,12 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
         histories: a label mapped to the history of a record or of a ``Training``.
     """
     layout = [["loss", "accuracy"], ["rate", "rate"]]
-    _, axes = plt.subplot_mosaic(layout, figsize=(7.5, 4.8), height_ratios=(2.2, 1))
+    figure, axes = plt.subplot_mosaic(layout, figsize=(7.5, 5.2), height_ratios=(2.2, 1))
     for i, (label, history) in enumerate(histories.items()):
         epochs = range(1, len(history["train_loss"]) + 1)
         color = COLORS[i % len(COLORS)]
         # Lines of equal rates would hide each other: the first are the wider ones.
-        rate = {"linewidth": 1.5 * (len(histories) - i), "drawstyle": "steps-mid"}
+        rate = {"linewidth": 1.5 * min(3, len(histories) - i), "drawstyle": "steps-mid"}
         axes["loss"].plot(epochs, history["train_loss"], color=color, linestyle="--")
         axes["loss"].plot(epochs, history["validation_loss"], color=color, label=label)
         axes["accuracy"].plot(epochs, history["validation_top_1"], color=color, label=label)
@@ -174,7 +174,8 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
     for axis in axes.values():
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
-    axes["loss"].legend()
+    handles = axes["loss"].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=3)
     plt.show()
 
 
