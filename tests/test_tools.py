@@ -232,7 +232,7 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("vgglib", "results"):
+    for name in ("vgglib", "vggcheck", "results"):
         shutil.copytree(ROOT / name, source / name)
     (source / "results" / "one-more.json").write_text("{}")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
@@ -240,7 +240,8 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"vgglib/{path.name}" for path in (ROOT / "vgglib").glob("*.py")} <= names
+    for package in ("vgglib", "vggcheck"):
+        assert {f"{package}/{path.name}" for path in (ROOT / package).glob("*.py")} <= names
     assert {f"vgglib/published/{p.name}" for p in (source / "results").glob("*.json")} <= names
     assert not any(name.startswith(("tests", "tools", "chapters")) for name in names)
 
