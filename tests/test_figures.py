@@ -170,9 +170,9 @@ def test_one_word_sets_a_column_to_the_left(cell):
     assert ":---" in figures.table(["a"], [[1], [cell]]).data.splitlines()[1].split()
 
 
-@pytest.mark.parametrize(("cell", "alignment"), [("", "---:"), ("-", "---:")])
-def test_what_is_missing_leaves_a_column_of_numbers_at_the_right(cell, alignment):
-    assert alignment in figures.table(["a"], [[1], [cell]]).data.splitlines()[1].split()
+@pytest.mark.parametrize("cell", ["", "-"])
+def test_what_is_missing_leaves_a_column_of_numbers_at_the_right(cell):
+    assert "---:" in figures.table(["a"], [[1], [cell]]).data.splitlines()[1].split()
     assert ":---" in figures.table(["a"], [[cell], [cell]]).data.splitlines()[1].split()
 
 

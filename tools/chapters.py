@@ -39,6 +39,19 @@ def chapters(root: Path = ROOT) -> list[Path]:
     return [root / f"{page}.ipynb" for page in pages(root) if page.startswith("chapters/")]
 
 
+def named(names: list[str]) -> list[Path]:
+    """The chapters of these names, or all if there are none.
+
+    Raises:
+        ChapterError: there is no such chapter.
+    """
+    known = {path.stem: path for path in chapters()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ChapterError(f"no chapter {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
 def read(path: Path) -> NotebookNode:
     """A notebook in the current format."""
     return nbformat.read(path, as_version=4)

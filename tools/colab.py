@@ -17,7 +17,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from tools.address import address
-from tools.chapters import ChapterError, chapters, execute
+from tools.chapters import ChapterError, execute, named
 from tools.settings import ROOT
 from tools.steps import step
 
@@ -85,17 +85,13 @@ def instead(url: str, clone: str) -> dict[str, str]:
 
 def main() -> None:
     """Run the chapters named on the command line, or all."""
-    known = {path.stem: path for path in chapters()}
-    names = sys.argv[1:] or list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        sys.exit(f"make colab: no chapter {', '.join(unknown)}; there are {', '.join(known)}")
     try:
+        wanted = named(sys.argv[1:])
         with step("an environment as in Colab"):
             python = make_environment(PLACE)
-        for name in names:
-            with step(name):
-                run(known[name], python)
+        for chapter in wanted:
+            with step(chapter.stem):
+                run(chapter, python)
     except ChapterError as error:
         sys.exit(f"make colab: {error}")
     except subprocess.CalledProcessError as error:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools.chapters import ChapterError, chapters, execute, to_bytes
+from tools.chapters import ChapterError, execute, named, to_bytes
 from vgglib.files import atomic_write
 
 
@@ -30,16 +30,15 @@ def refresh(path: Path) -> bool:
 
 def main() -> None:
     """Refresh the chapters named on the command line, or all."""
-    known = {path.stem: path for path in chapters()}
-    names = sys.argv[1:] or list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        sys.exit(f"make refresh: no chapter {', '.join(unknown)}; there are {', '.join(known)}")
-    for name in names:
+    try:
+        wanted = named(sys.argv[1:])
+    except ChapterError as error:
+        sys.exit(f"make refresh: {error}")
+    for chapter in wanted:
         start = time.perf_counter()
-        print(f"{name:<20}", end="", flush=True)
+        print(f"{chapter.stem:<20}", end="", flush=True)
         try:
-            changed = refresh(known[name])
+            changed = refresh(chapter)
         except ChapterError as error:
             print("", flush=True)
             sys.exit(f"make refresh: {error}\nIts file is as it was.")

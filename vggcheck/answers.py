@@ -53,8 +53,8 @@ def _filled_in(answer: Any) -> None:
     if answer is ...:
         raise Unanswered
     if isinstance(answer, Mapping):
-        answer = answer.values()
-    if isinstance(answer, (list, tuple, set, frozenset, type({}.values()))):
+        answer = list(answer.values())
+    if isinstance(answer, (list, tuple, set, frozenset)):
         for part in answer:
             _filled_in(part)
 
