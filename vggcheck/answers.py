@@ -120,6 +120,39 @@ def number(
     return f"{what} is too {'large' if answer > expected else 'small'}."
 
 
+def ratio(
+    answer: Any,
+    expected: float,
+    *,
+    what: str = "The number",
+    tolerance: float,
+    mistakes: Iterable[tuple[float, str]] = (),
+) -> str | None:
+    """Compare with a known number above 0 of any size, by the ratio of the two.
+
+    Args:
+        answer: of the reader; also a tensor with a single number.
+        expected: the right one.
+        what: the subject of the hint.
+        tolerance: by which part of the right one the answer may be off.
+        mistakes: numbers that typical mistakes lead to, each with its hint: the nearest counts.
+
+    Returns:
+        As for :func:`number`.
+    """
+    hint = number(answer, expected, what=what, tolerance=tolerance * expected)
+    if hint is None or not hint.endswith((" large.", " small.")):
+        return hint
+    if not float(answer) > 0:
+        return f"{what} should be above 0."
+
+    def off(other: float) -> float:
+        return abs(math.log(float(answer) / other))
+
+    wrong, text = min(mistakes, key=lambda pair: off(pair[0]), default=(expected, hint))
+    return text if off(wrong) <= math.log1p(tolerance) else hint
+
+
 def shape(answer: Any, expected: tuple[int, ...], *, what: str = "The shape") -> str | None:
     """Compare a shape, given as a tuple, a list or ``torch.Size``."""
     if isinstance(answer, torch.Tensor):

@@ -12,38 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vggcheck.answers import choice, describe, exercise, first, names, number
+from vggcheck.answers import choice, describe, exercise, first, names, number, ratio
 from vgglib import CONFIGURATIONS, initialize, match_layers, vgg
-
-
-def _factor(
-    answer: Any,
-    expected: float,
-    *,
-    what: str,
-    tolerance: float,
-    mistakes: Iterable[tuple[float, str]] = (),
-) -> str | None:
-    """Compare a number of any size by its ratio to the right one.
-
-    Args:
-        answer: of the reader; also a tensor with a single number.
-        expected: the right one.
-        what: the subject of the hint.
-        tolerance: by which part of the right one the answer may be off.
-        mistakes: numbers that typical mistakes lead to, each with its hint: the nearest counts.
-    """
-    hint = number(answer, expected, what=what, tolerance=tolerance * expected)
-    if hint is None or not hint.endswith((" large.", " small.")):
-        return hint
-    if not float(answer) > 0:
-        return f"{what} should be above 0."
-
-    def off(other: float) -> float:
-        return abs(math.log(float(answer) / other))
-
-    wrong, text = min(mistakes, key=lambda pair: off(pair[0]), default=(expected, hint))
-    return text if off(wrong) <= math.log1p(tolerance) else hint
 
 
 @exercise(1)
@@ -68,7 +38,7 @@ def exercise_1(
 
     expected = level(convolutions, pools)
     return first(
-        _factor(
+        ratio(
             factor,
             pool,
             what="The factor of a pool",
@@ -86,7 +56,7 @@ def exercise_1(
                 (_pool_factors(9)[0], "A pool of 2x2 has four numbers to choose from."),
             ],
         ),
-        _factor(
+        ratio(
             predicted,
             expected,
             what="The prediction",
@@ -173,31 +143,31 @@ def exercise_2(factors: Mapping[str, float], wide: float) -> str | None:
     ]
     for values, text in formulas:
         if all(
-            _factor(factors[name], values[name], what="", tolerance=0.15) is None for name in known
+            ratio(factors[name], values[name], what="", tolerance=0.15) is None for name in known
         ):
             return text
     hints = [
         # The logits have no ReLU: with or without a factor for it.
         None
-        if _factor(factors[name], value * math.sqrt(2), what="", tolerance=0.15) is None
-        else _factor(factors[name], value, what=f"The factor of {name}", tolerance=0.15)
+        if ratio(factors[name], value * math.sqrt(2), what="", tolerance=0.15) is None
+        else ratio(factors[name], value, what=f"The factor of {name}", tolerance=0.15)
         for name, value in right.items()
     ]
     full, quarter = _layers("III"), _layers("III", width=0.25)
-    ratio = _signal(map(_fan_in, full)) / _signal(map(_fan_in, quarter))
+    times = _signal(map(_fan_in, full)) / _signal(map(_fan_in, quarter))
     return first(
         *hints,
-        _factor(
+        ratio(
             wide,
-            ratio,
+            times,
             what="The factor of III at full width over that at a quarter",
             tolerance=0.05,
             mistakes=[
-                (1 / ratio, "The size is right. Which of the two is larger?"),
-                (ratio**2, "The fan-in is four times as large. And its root?"),
-                (2 * ratio, "One layer has the same fan-in at any width."),
+                (1 / times, "The size is right. Which of the two is larger?"),
+                (times**2, "The fan-in is four times as large. And its root?"),
+                (2 * times, "One layer has the same fan-in at any width."),
                 (
-                    4 * ratio**2,
+                    4 * times**2,
                     "The fan-in is four times as large. And its root? And is it so in every layer?",
                 ),
                 (2, "Each layer has that factor once more."),

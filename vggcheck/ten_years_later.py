@@ -9,26 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from vggcheck.answers import choice, describe, exercise, first, number
+from vggcheck.answers import choice, describe, exercise, first, number, ratio
 from vgglib import RECIPES, Experiment, Recipe, trace, training_pflop
 from vgglib.optimization import one_cycle
 
+close = functools.partial(ratio, tolerance=0.02)  # of numbers that may be rounded
 TRAINED = 45_000  # images of CIFAR-10 without the validation split
-
-
-def _close(
-    answer: Any, expected: float, what: str, mistakes: Iterable[tuple[float, str]] = ()
-) -> str | None:
-    """Compare a number that may be rounded: up to 2 % off."""
-    if isinstance(answer, torch.Tensor) and answer.numel() == 1:
-        answer = answer.item()
-    found = number(answer, expected, what=what, tolerance=0.02 * abs(expected))
-    if found is None:
-        return None
-    for wrong, hint in mistakes:
-        if number(answer, wrong, tolerance=0.02 * abs(wrong)) is None:
-            return hint
-    return found
 
 
 @functools.cache
@@ -46,11 +32,11 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
     by_fast = _pflop("slim", epochs, TRAINED)
     unit = "A PFLOP is 10^15 operations."
     return first(
-        _close(
+        close(
             pflop_of_one,
             one,
-            "The cost of I",
-            [
+            what="The cost of I",
+            mistakes=[
                 (one / 2, "A multiply-add is two operations."),
                 (one / 3, "That is the way forward. The way back is missing."),
                 (one / 6, "Those are multiply-adds, and of the way forward only."),
@@ -61,11 +47,11 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
                 (one * 1e3, unit),
             ],
         ),
-        _close(
+        close(
             pflop_of_all,
             way,
-            "The cost of the whole way",
-            [
+            what="The cost of the whole way",
+            mistakes=[
                 (third, "That is III alone. What did it start from?"),
                 (second + third, "The way begins with I."),
                 (one + third, "III starts from II, and II from I."),
@@ -73,11 +59,11 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
                 (way * 1e15, unit),
             ],
         ),
-        _close(
+        close(
             trainings,
             way / by_fast,
-            "The number of trainings",
-            [
+            what="The number of trainings",
+            mistakes=[
                 (
                     way / _pflop("slim", epochs, 50_000),
                     "`fast` is trained on CIFAR-10 without its validation split.",
@@ -97,11 +83,11 @@ def exercise_2(
     """Minutes of ``fast`` at 1 TFLOP/s, and the rate of a record of I and ``paper``, in TFLOP/s."""
     flop = 1e15 * _pflop("slim", RECIPES["fast"].epochs, TRAINED)
     takes = flop / 1e12 / 60
-    hint = _close(
+    hint = close(
         minutes,
         takes,
-        "The time",
-        [
+        what="The time",
+        mistakes=[
             (60 * takes, "Those are seconds. Give minutes."),
             (takes / 60, "Those are hours. Give minutes."),
             (takes / 2, "A multiply-add is two operations."),
@@ -120,7 +106,7 @@ def exercise_2(
     if not rates["I"]:
         return f"Among these records is none of I by the recipe paper on {dataset}."
     right = rates["I"] + [sum(rates["I"]) / len(rates["I"])]  # of one record, or of all
-    if any(_close(rate, r, "The rate") is None for r in right):
+    if any(close(rate, r) is None for r in right):
         return None
     mistakes = []
     for r in right:
@@ -133,7 +119,7 @@ def exercise_2(
             (1 / r, "The other way round: operations for each second."),
         ]
     mistakes += [(r, "That is a deeper network.") for n in ("II", "III") for r in rates[n]]
-    return _close(rate, right[0], "The rate", mistakes)
+    return close(rate, right[0], what="The rate", mistakes=mistakes)
 
 
 @exercise(3)
