@@ -503,7 +503,8 @@ def initialize(
             connected layer, which starts at :math:`N(0, 0.01^2)` so that the first predictions are
             nearly uniform and the first loss nearly ln(classes). ``"glorot"``:
             :math:`U(\pm\sqrt{6/(\text{fan-in} + \text{fan-out})})` (Glorot & Bengio 2010).
-            ``"paper"``: :math:`N(0, 0.01^2)` everywhere (the paper, section 3.1).
+            ``"paper"``: :math:`N(0, 0.01^2)` everywhere (the paper, section 3.1, read with AlexNet,
+            section 5: the paper calls :math:`10^{-2}` the variance, AlexNet the deviation).
         generator: source of the draws; ``None`` is torch's global one.
 
     Raises:
