@@ -77,7 +77,7 @@ def test_the_recipe_of_the_paper_has_its_numbers():
     assert (zhong.epochs, zhong.patience, zhong.batch_size) == (200, 10, 128)
     assert zhong.shortened(20).patience == 1 and zhong.shortened(5).patience == 1
     assert paper.patience == paper.shortened(5).patience == 1
-    assert deeper(paper) == replace(paper, epochs=6, patience=0)
+    assert deeper(paper) == paper  # half of so few epochs would be too few
 
 
 def test_recipes_are_named_as_they_are_asked_for():
@@ -90,6 +90,12 @@ def test_a_deeper_network_gets_half_of_the_epochs():
     """100 instead of 200, with the same patience, as Zhong (2024)."""
     assert deeper(Recipe("paper")) == replace(Recipe("paper"), epochs=100, patience=5)
     assert deeper(replace(RECIPE, epochs=1)).epochs == 1
+
+
+def test_a_recipe_says_how_many_epochs_a_deeper_network_gets():
+    recipe = Recipe("paper", epochs=12, patience=4, deeper_epochs=0.75)
+    assert deeper(recipe) == replace(recipe, epochs=9, patience=3)
+    assert deeper(replace(recipe, deeper_epochs=1.0)).epochs == 12
 
 
 def test_the_transforms_have_the_statistics_of_the_training_images(data):

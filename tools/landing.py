@@ -34,12 +34,15 @@ def accuracy_table(results: Path = ROOT / "results") -> str:
     return table(header, rows).data
 
 
-def _cell(group: list[dict]) -> str:
-    if not group:
+def _cell(records: list[dict]) -> str:
+    """Of the longest training, where there are several."""
+    if not records:
         return ""
+    epochs = max(r["epochs"] for r in records)
+    group = [r for r in records if r["epochs"] == epochs]
     accuracy = mean_and_spread([r["top_k_accuracy"][0] for r in group], 2)
     seeds = f", {len(group)} seeds" if len(group) > 1 else ""
-    return f"{accuracy} ({group[0]['epochs']} epochs{seeds})"
+    return f"{accuracy} ({epochs} epochs{seeds})"
 
 
 def renew(page: Path = PAGE) -> None:

@@ -30,6 +30,8 @@ class Recipe:
         factor: what the learning rate is multiplied by on a plateau.
         patience: epochs without improvement that are tolerated before.
         threshold: an accuracy counts as improved when it is this fraction better than the best.
+        deeper_epochs: part of the epochs and of the patience that a network gets which starts from
+            a shallower one, see :func:`~vgglib.experiments.deeper`.
         initialization: see :func:`~vgglib.architecture.initialize`.
         width: factor on channels and hidden features, see :func:`~vgglib.architecture.vgg`.
         schedule: ``"plateau"``, with the three settings above, or ``"one_cycle"``.
@@ -61,6 +63,7 @@ class Recipe:
     factor: float = 0.1
     patience: int = 10
     threshold: float = 1e-3
+    deeper_epochs: float = 0.5
     initialization: str = "he"
     width: float = 1.0
     schedule: str = "plateau"
@@ -80,8 +83,9 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an int of 1 or more, got {value!r}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
+        for name in ("learning_rate", "deeper_epochs"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
