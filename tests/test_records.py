@@ -153,3 +153,12 @@ def test_the_published_records_lie_at_the_top_of_a_clone_or_in_the_package(tmp_p
     assert records.published_folder() == tmp_path / "results"
     (package / "published").mkdir()
     assert records.published_folder() == package / "published"
+
+
+def test_each_published_record_has_the_name_of_its_run():
+    """Under another name the same run, trained again, would stand beside it and count twice."""
+    folder = records.published_folder()
+    files = [*folder.glob("*.json")]
+    assert files
+    for file in files:
+        assert file.name == records.record_name(json.loads(file.read_text(encoding="utf-8")))

@@ -37,7 +37,7 @@ from vgglib.transforms import (
 #: there are still many steps; half of so few epochs would be too few for the deeper networks.
 #: ``"modern"`` has what came later. ``"fast"`` trains the network ``"slim"`` with the least
 #: computation. ``"quick"`` is a short version for the built-in data set, at a quarter of the width,
-#: with fewer epochs, smaller batches and a higher learning rate.
+#: with fewer epochs, larger batches and a higher learning rate.
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(
         "paper", epochs=12, batch_size=32, patience=1, threshold=2e-2, deeper_epochs=1.0
