@@ -13,7 +13,7 @@ from vggcheck.answers import choice, describe, exercise, first, number, ratio
 from vgglib import RECIPES, Experiment, Recipe, trace, training_pflop
 from vgglib.optimization import one_cycle
 
-close = functools.partial(ratio, tolerance=0.02)  # of numbers that may be rounded
+_close = functools.partial(ratio, tolerance=0.02)  # of numbers that may be rounded
 TRAINED = 45_000  # images of CIFAR-10 without the validation split
 
 
@@ -32,7 +32,7 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
     by_fast = _pflop("slim", epochs, TRAINED)
     unit = "A PFLOP is 10^15 operations."
     return first(
-        close(
+        _close(
             pflop_of_one,
             one,
             what="The cost of I",
@@ -47,7 +47,7 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
                 (one * 1e3, unit),
             ],
         ),
-        close(
+        _close(
             pflop_of_all,
             way,
             what="The cost of the whole way",
@@ -59,7 +59,7 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
                 (way * 1e15, unit),
             ],
         ),
-        close(
+        _close(
             trainings,
             way / by_fast,
             what="The number of trainings",
@@ -83,7 +83,7 @@ def exercise_2(
     """Minutes of ``fast`` at 1 TFLOP/s, and the rate of a record of I and ``paper``, in TFLOP/s."""
     flop = 1e15 * _pflop("slim", RECIPES["fast"].epochs, TRAINED)
     takes = flop / 1e12 / 60
-    hint = close(
+    hint = _close(
         minutes,
         takes,
         what="The time",
@@ -106,7 +106,7 @@ def exercise_2(
     if not rates["I"]:
         return f"Among these records is none of I by the recipe paper on {dataset}."
     right = rates["I"] + [sum(rates["I"]) / len(rates["I"])]  # of one record, or of all
-    if any(close(rate, r) is None for r in right):
+    if any(_close(rate, r) is None for r in right):
         return None
     mistakes = []
     for r in right:
@@ -119,7 +119,7 @@ def exercise_2(
             (1 / r, "The other way round: operations for each second."),
         ]
     mistakes += [(r, "That is a deeper network.") for n in ("II", "III") for r in rates[n]]
-    return close(rate, right[0], what="The rate", mistakes=mistakes)
+    return _close(rate, right[0], what="The rate", mistakes=mistakes)
 
 
 @exercise(3)
