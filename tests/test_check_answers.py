@@ -107,6 +107,7 @@ def test_shape(given, hint):
         (["a", "b", "c"], "The names should not have c."),
         ("a", "The names should be a list or a set of strings, but there is 'a'."),
         ([1], "The names should be strings, but one is 1."),
+        ([["a"]], "The names should be strings, but one is an object of type list."),
     ],
 )
 def test_names(given, hint):
@@ -137,6 +138,8 @@ def test_choice():
     assert answers.choice("left", "down", options) == (
         "Choose one of 'down', 'same', 'up'; your answer is 'left'."
     )
+    for strange in (["down"], {"down"}, torch.zeros(2), float("nan")):
+        assert answers.choice(strange, "down", options).startswith("Choose one of 'down'")
 
 
 def test_first():

@@ -262,6 +262,19 @@ def test_an_impossible_fraction_is_refused(image_folder, fraction):
         load_data(image_folder, validation=fraction)
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("train/dog/puppies/1.png", "train/dog/puppies' is a folder within a class"),
+        ("test/1.png", "test' has images beside the folders of the classes: expected train/"),
+    ],
+)
+def test_images_that_would_be_left_out_are_refused(image_folder, save_image, place, message):
+    save_image(image_folder / place)
+    with pytest.raises(ValueError, match=message):
+        load_data(image_folder)
+
+
 def test_a_class_of_a_single_training_image_is_refused():
     with pytest.raises(ValueError, match="class 1 has a single training image: two are needed"):
         stratified_mask(torch.tensor([0, 0, 1]), 0.5)

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from vgglib import distributed
-from vgglib.__main__ import main
+from vgglib.__main__ import main, with_starts
 
 WORKER = """
 import sys
 import torch
-from vgglib import Recipe, SubtractMean, distributed, load_data, train, training, vgg
+from vgglib import Recipe, SubtractMean, distributed, load_data, make_transforms
+from vgglib import train, training, vgg
 
 result, checkpoint, recipe, stop_after = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 torch.set_num_threads(1)
@@ -26,8 +27,25 @@ recipes = {
         "tiny", epochs=2, batch_size=8, learning_rate=0.02, dropout=0.0, muon=0.05,
         schedule="one_cycle", warmup=0.2, averaging=0.5, label_smoothing=0.1,
     ),
+    # Dropout and augmentation: each process has draws of its own.
+    "chance": Recipe("tiny", epochs=2, batch_size=8, learning_rate=0.02, dropout=0.5),
 }
-preprocess = SubtractMean([0.5, 0.5, 0.5])
+recipe = recipes[recipe]
+preprocess = augment = SubtractMean([0.5, 0.5, 0.5])
+if recipe.dropout:
+    augment, preprocess = make_transforms(data, recipe)
+
+class Noted(torch.nn.Module):
+    draws = []
+
+    def __init__(self, transform):
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, images):
+        self.draws.append(torch.rand(()).item())
+        return self.transform(images)
+
 saved = []
 save = training.save_checkpoint
 
@@ -40,14 +58,15 @@ def save_then_stop(*args):
 training.save_checkpoint = save_then_stop
 with distributed.process_group(torch.device("cpu")) as device:
     torch.manual_seed(0)
-    model = vgg("II", num_classes=10, image_size=32, width=1 / 32, dropout=0.0)
+    model = vgg("II", num_classes=10, image_size=32, width=1 / 32, dropout=recipe.dropout)
     done = train(
-        model, data, recipes[recipe], train_transform=preprocess, test_transform=preprocess,
+        model, data, recipe, train_transform=Noted(augment), test_transform=preprocess,
         device=device, precision="float32", checkpoint=checkpoint,
     )
+    draws = distributed.from_all(Noted.draws)
     if distributed.rank() == 0:
         torch.save({"weights": model.state_dict(), "history": done.history,
-                    "devices": done.devices}, result)
+                    "devices": done.devices, "draws": draws}, result)
 """
 
 
@@ -129,6 +148,20 @@ def test_a_run_goes_on_with_another_number_of_processes(alone, tmp_path, before,
     assert_close(resumed, alone)
 
 
+def test_each_process_draws_its_own_and_goes_on_with_it(tmp_path):
+    folders = [tmp_path / "whole", tmp_path / "stopped"]
+    for folder in folders:
+        folder.mkdir()
+    whole = train_in(2, folders[0], recipe="chance")
+    first, second = whole["draws"]
+    assert not {*first} & {*second}
+    train_in(2, folders[1], recipe="chance", stop_after=1)
+    resumed = train_in(2, folders[1], recipe="chance")
+    steps = len(first) // 2
+    assert resumed["draws"] == [first[steps:], second[steps:]]
+    assert_close(resumed, whole, tolerance=1e-6)
+
+
 def test_an_error_of_process_0_ends_them_all_with_one_message(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "shapes-quick-I-1epochs-seed0.pt").write_bytes(b"no checkpoint")
@@ -138,16 +171,59 @@ def test_an_error_of_process_0_ends_them_all_with_one_message(tmp_path):
     assert done.stderr.count("is damaged or no checkpoint of this package") == 1
 
 
+EACH_ITS_OWN_FOLDERS = """
+import os, sys
+from vgglib.__main__ import main
+
+number = os.environ["RANK"]
+main([*sys.argv[1:], "--results", f"results{number}", "--checkpoints", f"checkpoints{number}"])
+"""
+
+
 def test_torchrun_takes_the_command_line_and_process_0_alone_writes(tmp_path):
-    arguments = ["-m", "vgglib", "--epochs", "1", "--models", "I", "--recipe", "quick"]
-    done = launch(2, *arguments, cwd=tmp_path)
+    script = tmp_path / "script.py"
+    script.write_text(EACH_ITS_OWN_FOLDERS)
+    arguments = ["--epochs", "1", "--models", "I", "--recipe", "quick"]
+    done = launch(2, script, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("test top-1") == 1
-    (file,) = (tmp_path / "results").iterdir()
+    (file,) = (tmp_path / "results0").iterdir()
     record = json.loads(file.read_text())
     assert record["device"].startswith("2 x CPU")
     assert (record["batch_size"], record["images_seen"]) == (64, 4500)
-    assert [f.name for f in (tmp_path / "checkpoints").iterdir()] == [f"{file.stem}.pt"]
+    assert [f.name for f in (tmp_path / "checkpoints0").iterdir()] == [f"{file.stem}.pt"]
+    assert {f.name for f in tmp_path.iterdir()} == {"script.py", "results0", "checkpoints0"}
+
+
+LOADS_OTHERWISE = """
+import os
+import vgglib.__main__ as command
+
+load, number = command.load_data, int(os.environ["RANK"])
+
+def otherwise(*args, **options):
+    if number == 1:
+        {line}
+    return load(*args, **options)
+
+command.load_data = otherwise
+command.main(["--epochs", "1", "--models", "I"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("options['seed'] = 1", "vgglib: process 1 has other images than process 0"),
+        ("raise RuntimeError('out of memory')", "vgglib: out of memory"),
+    ],
+)
+def test_what_goes_wrong_in_another_process_is_told(tmp_path, line, message):
+    script = tmp_path / "script.py"
+    script.write_text(LOADS_OTHERWISE.format(line=line))
+    done = launch(2, script, cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr.count(message) == 1
 
 
 def test_the_parts_of_a_batch_are_weighted_by_their_length(monkeypatch):
@@ -179,6 +255,40 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         distributed.process_group(torch.device("cuda")),
     ):
         pass
+
+
+def test_on_gpus_each_process_has_its_own_and_they_talk_over_nccl(monkeypatch):
+    said = []
+    for name, value in {
+        "RANK": 9,
+        "LOCAL_RANK": 1,
+        "WORLD_SIZE": 16,
+        "LOCAL_WORLD_SIZE": 8,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "set_device", said.append)
+    dist = distributed.dist
+    monkeypatch.setattr(dist, "init_process_group", lambda backend, **_: said.append(backend))
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: said.append("parted"))
+    with distributed.process_group(torch.device("cuda")) as device:
+        said.append("within")
+    assert device == torch.device("cuda", 1)
+    assert said == [device, "nccl", "within", "parted"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "grows", "trained"),
+    [
+        (["III"], True, "I II III"),
+        (["II", "I"], True, "I II"),
+        (["III", "I"], False, "III I"),
+        (["A", "D"], True, "A D"),  # not those of the recipe: each from the one before
+    ],
+)
+def test_networks_that_grow_are_trained_with_those_that_they_start_from(wanted, grows, trained):
+    assert with_starts(wanted, ("I", "II", "III"), grows) == tuple(trained.split())
 
 
 def test_alone_every_function_does_nothing():

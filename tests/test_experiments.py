@@ -393,6 +393,14 @@ def test_a_checkpoint_of_another_start_is_refused(data, tmp_path):
         run(data, "II", shallow=shallow, checkpoints=tmp_path)
 
 
+def test_the_record_of_another_start_is_found_before_the_training(data, monkeypatch, tmp_path):
+    deeper_one = run(data, "II", results=tmp_path, shallow=run(data).model)
+    monkeypatch.setattr(experiments, "train", None)
+    with pytest.raises(ValueError, match="is the record of another training: its start differs"):
+        run(data, "II", results=tmp_path)
+    assert read_records(tmp_path) == [deeper_one.record]
+
+
 def test_without_folders_nothing_is_written(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(data)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 
 import pytest
 
@@ -54,6 +55,19 @@ def test_a_failing_replace_leaves_the_old_file_and_no_litter(tmp_path, monkeypat
         file.write(b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file.bin"]
+
+
+def test_what_a_killed_process_left_of_a_file_is_removed_after_an_hour(tmp_path):
+    path = tmp_path / "a[1].pt"  # a name that is a pattern, too
+    old, young, other = (tmp_path / f".{name}.part" for name in ("a[1].pt.x", "a[1].pt.y", "b.z"))
+    for part in (old, young, other):
+        part.touch()
+    two_hours_ago = time.time() - 7200
+    for part in (old, other):
+        os.utime(part, (two_hours_ago, two_hours_ago))
+    with atomic_write(path) as file:
+        file.write(b"whole")
+    assert {*tmp_path.iterdir()} == {path, young, other}
 
 
 def test_the_file_can_be_read_by_those_whom_the_umask_lets(tmp_path):

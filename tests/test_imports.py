@@ -33,6 +33,18 @@ def test_an_import_needs_no_terminal_gpu_network_notebook_or_plots():
     assert found.stdout == "[]\nFalse\n"
 
 
+def test_an_import_costs_no_more_than_torch_and_torchvision():
+    """By the modules that it loads besides, since seconds depend on the machine."""
+    code = (
+        "import sys, torch, torchvision; before = {*sys.modules}; import vgglib;"
+        "new = {name.split('.')[0] for name in {*sys.modules} - before};"
+        "print(*sorted(new - sys.stdlib_module_names))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    print(found.stdout)
+    assert {*found.stdout.split()} <= {"torch", "torchvision", "tqdm", "vgglib"}
+
+
 def test_the_public_names_exist_and_are_sorted():
     """Constants, classes, functions, and by the alphabet among them."""
 

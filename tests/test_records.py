@@ -2,12 +2,16 @@
 
 import json
 import os
+from dataclasses import MISSING, asdict, fields
 
 import pytest
 import torch
 
 from vgglib import records
+from vgglib.experiments import ABLATION, RECIPES, SCALES, training_pflop
+from vgglib.recipe import Recipe
 from vgglib.records import FIELDS, read_records, write_record
+from vgglib.trace import trace
 
 
 def make(**changes):
@@ -162,3 +166,55 @@ def test_each_published_record_has_the_name_of_its_run():
     assert files
     for file in files:
         assert file.name == records.record_name(json.loads(file.read_text(encoding="utf-8")))
+
+
+def published():
+    return records.read_records(records.published_folder())
+
+
+def settings_of(record):
+    """A setting that came after the record was written had its default then."""
+    defaults = {f.name: f.default for f in fields(Recipe) if f.default is not MISSING}
+    settings = defaults | record["settings"]
+    return settings | {"scale": tuple(settings["scale"])}
+
+
+@pytest.mark.parametrize("record", published(), ids=records.record_name)
+def test_a_published_record_is_of_the_recipe_as_it_is_now(record):
+    """The chapters print the settings beside accuracies that these settings must have reached."""
+    recipes = {r.name: r for r in (*RECIPES.values(), *ABLATION.values(), *SCALES.values())}
+    recipe = asdict(recipes[record["recipe"]])
+    settings = settings_of(record)
+    free = {"epochs", "patience", "deeper_epochs"}  # as many as `deeper` or EPOCHS made of them
+    assert {k: v for k, v in settings.items() if k not in free} == {
+        k: v for k, v in recipe.items() if k not in free
+    }
+
+
+@pytest.mark.parametrize("record", published(), ids=records.record_name)
+def test_the_counts_of_a_published_record_agree(record):
+    size = settings_of(record)["crop"] or 32
+    counted = trace(record["model"], width=record["width"], image_size=size).multiply_adds
+    assert record["multiply_adds"] == counted
+    assert record["images_seen"] == record["epochs"] * record["train_images"]
+    assert record["training_pflop"] == training_pflop(counted, record["images_seen"])
+    assert {len(values) for values in record["history"].values()} == {record["epochs"]}
+    assert record["train_seconds"] == pytest.approx(sum(record["history"]["seconds"]), abs=1)
+    assert record["validation_top_1"] == record["history"]["validation_top_1"][-1]
+
+
+def test_the_published_records_of_a_data_set_are_of_the_same_images():
+    prints = {}
+    for record in published():
+        prints.setdefault(record["dataset"], set()).add(record["data_fingerprint"])
+    assert {name: len(found) for name, found in prints.items()} == dict.fromkeys(prints, 1)
+
+
+@pytest.mark.parametrize("key", ["start", "data_fingerprint"])
+def test_the_record_of_another_training_is_not_replaced(tmp_path, key):
+    record = make(data_fingerprint="a1")
+    records.check_replaceable(tmp_path, record)  # there is none
+    write_record(tmp_path, record)
+    records.check_replaceable(tmp_path, record)  # the same run again
+    with pytest.raises(ValueError, match=f"another training: its {key} differs .*'new' here"):
+        records.check_replaceable(tmp_path, {**record, key: "new"})

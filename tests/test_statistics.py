@@ -1,5 +1,7 @@
 """Streaming statistics against numpy on all pixels at once, and principal components."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,31 @@ def test_an_image_of_more_pixels_than_are_handled_at_once(monkeypatch, images):
     whole = channel_statistics(images)
     monkeypatch.setattr("vgglib.statistics._PIXELS_AT_ONCE", 10)
     close(channel_statistics(images), whole.mean, whole.covariance, rtol=1e-12)
+
+
+def test_a_batch_is_taken_in_parts_and_a_stream_is_not_kept(monkeypatch, images):
+    """Memory does not grow with the number of images."""
+    monkeypatch.setattr("vgglib.statistics._PIXELS_AT_ONCE", 2 * 9 * 7)
+    merge, sizes, alive = StreamingStatistics._merge, [], []
+    monkeypatch.setattr(
+        StreamingStatistics,
+        "_merge",
+        lambda self, pixels: (sizes.append(pixels.shape[1]), merge(self, pixels))[1],
+    )
+    channel_statistics(images)
+    assert max(sizes) == 2 * 9 * 7
+
+    living = weakref.WeakSet()
+
+    def stream():
+        for image in images:
+            image = image.clone()
+            living.add(image)
+            yield image
+            alive.append(len(living))
+
+    channel_statistics(stream())
+    assert max(alive) <= 2
 
 
 def test_uint8_and_float_images_give_the_same(images):

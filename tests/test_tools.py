@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def test_make_refuses_before_it_installs_anything(tmp_path):
     command = ["make", "book", "DATA=my photos", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode
-    assert "make book: DATA=my photos: there is no folder" in done.stderr
+    assert "make: DATA=my photos: there is no folder" in done.stderr
     assert not (tmp_path / ".venv").exists()
 
 
@@ -242,7 +243,9 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     for package in ("vgglib", "vggcheck"):
         assert {f"{package}/{path.name}" for path in (ROOT / package).glob("*.py")} <= names
-    assert {f"vgglib/published/{p.name}" for p in (source / "results").glob("*.json")} <= names
+    published = {p.relative_to(source / "results") for p in (source / "results").rglob("*.json")}
+    assert any(p.parent.name == "tests" for p in published)
+    assert {f"vgglib/published/{p.as_posix()}" for p in published} <= names
     assert not any(name.startswith(("tests", "tools", "chapters")) for name in names)
 
 
@@ -295,6 +298,23 @@ def test_every_chapter_that_trains_for_the_tables_takes_the_settings():
         )
         for parameter in ("DATA", "PROFILE", "EPOCHS", "SEED", "DEVICE", "RESULTS", "CHECKPOINTS"):
             assert f"{parameter} = " in source, (name, parameter)
+
+
+@pytest.mark.parametrize("name", [*accuracy.TRAIN, "testing"])
+def test_a_training_that_is_recorded_obeys_the_settings_and_can_be_resumed(name):
+    """The full profile is not executed by any test: hours."""
+    cells = read(ROOT / "chapters" / f"{name}.ipynb").cells
+    calls = [
+        {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        for cell in cells
+        if cell.cell_type == "code" and "run_experiment(" in cell.source
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("run_experiment")
+    ]
+    recorded = [call for call in calls if call.get("results") == "RESULTS"]
+    assert len(recorded) == 1
+    settings = {"seed": "SEED", "checkpoints": "CHECKPOINTS", "device": "DEVICE"}
+    assert recorded[0].items() >= settings.items()
 
 
 def test_pages_are_mended_and_lightened(tmp_path, save_image):

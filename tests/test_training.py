@@ -20,6 +20,7 @@ from vgglib.data import Data, Split, load_data
 from vgglib.devices import choose_precision
 from vgglib.evaluation import Evaluation, evaluate
 from vgglib.experiments import make_transforms
+from vgglib.optimization import make_optimizer, one_cycle
 from vgglib.training import Recipe, somebody_watches, train, train_epoch
 
 # Everything random is on, and the schedule acts: no accuracy is twice the first, so the learning
@@ -609,6 +610,44 @@ def test_a_process_that_was_killed_goes_on_bit_for_bit(data, tmp_path, moment, p
     assert resumed.history["learning_rate"] == whole.history["learning_rate"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"momentum": 0.5},
+        {"weight_decay": 0.1},
+        {"nesterov": True},
+        {"label_smoothing": 0.3},
+        {"averaging": 0.5},
+        {"schedule": "one_cycle"},
+        {"muon": 0.05},
+        {"batch_size": 9},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_setting_changes_the_training(data, change):
+    model, other = make_model(), make_model()
+    recipe = replace(RECIPE, epochs=1)
+    run(data, model, recipe)
+    run(data, other, replace(recipe, **change))
+    assert not same(model, weights(other))
+
+
+def test_what_is_judged_and_kept_is_the_average(data):
+    model = make_model()
+    recipe = replace(RECIPE, averaging=0.9)
+    done = run(data, model, recipe)
+    _, test_transform = make_transforms(data, recipe)
+    found = evaluate(model, data.validation, test_transform, precision="float32")
+    assert done.history["validation_loss"][-1] == pytest.approx(found.loss)
+
+
+def test_one_cycle_moves_the_rate_at_each_step(data):
+    recipe = replace(RECIPE, schedule="one_cycle", warmup=0.2)
+    done = run(data, make_model(), recipe)
+    planned = [recipe.learning_rate * one_cycle(e / 6, 0.2) for e in range(6)]
+    assert done.history["learning_rate"] == pytest.approx(planned)
+
+
 @pytest.mark.parametrize("part", ["model", "optimizer", "scheduler", "random_state"])
 def test_each_part_of_a_checkpoint_matters(data, monkeypatch, tmp_path, part):
     """What the tests above rest on: without one of these the weights would differ."""
@@ -720,6 +759,59 @@ def test_a_damaged_checkpoint_is_refused(data, checkpoint, damage):
     ):
         run(data, make_model(), ONE, checkpoint=checkpoint)
     assert checkpoint.read_bytes() == content
+
+
+def test_a_checkpoint_from_before_a_setting_belongs_to_its_default(data, checkpoint):
+    state = torch.load(checkpoint, weights_only=True)
+    assert "recipe's deeper_epochs" not in state["identity"]  # the epochs say it
+    del state["identity"]["recipe's muon"]
+    torch.save(state, checkpoint)
+    model, again = make_model(), make_model()
+    run(data, model, replace(ONE, deeper_epochs=1.0), checkpoint=checkpoint)
+    run(data, again, ONE)
+    assert same(model, weights(again))
+    with pytest.raises(ValueError, match=r"recipe's muon differs \(0.0 there, 0.1 here\)"):
+        run(data, make_model(), replace(ONE, muon=0.1), checkpoint=checkpoint)
+
+
+def test_a_run_that_ended_in_another_precision_is_refused_if_one_is_asked_for(data, checkpoint):
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["devices"][-1].endswith(", float32")
+    state["devices"] = ["GPU, float16", "GPU, bfloat16"]
+    torch.save(state, checkpoint)
+    run(data, make_model(), ONE, precision="auto", checkpoint=checkpoint)
+    with pytest.raises(ValueError, match=r"has ended, and was not in float32: GPU, bfloat16"):
+        run(data, make_model(), ONE, precision="float32", checkpoint=checkpoint)
+
+
+def test_a_first_step_that_overflows_leaves_no_trace_in_the_momentum():
+    """A fused kernel leaves such a step out by itself, and SGD keeps the buffer that it made."""
+    recipe = Recipe("tiny", momentum=0.9, weight_decay=0.0)
+    layers = nn.Linear(3, 2), nn.Linear(3, 2)
+    layers[1].load_state_dict(layers[0].state_dict())
+    optimizers = [make_optimizer(layer, recipe) for layer in layers]
+    assert all(optimizer.param_groups[0]["fused"] for optimizer in optimizers)
+    images = torch.randn(4, 3)
+    for weight in layers[0].parameters():
+        weight.grad = torch.full_like(weight, torch.inf)
+    optimizers[0].grad_scale, optimizers[0].found_inf = None, torch.ones(())
+    optimizers[0].step()
+    del optimizers[0].grad_scale, optimizers[0].found_inf
+    for layer, optimizer in zip(layers, optimizers, strict=True):
+        for _ in range(2):
+            optimizer.zero_grad()
+            layer(images).square().mean().backward()
+            optimizer.step()
+    assert torch.equal(layers[0].weight, layers[1].weight)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(data, checkpoint, monkeypatch):
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(data, make_model(), ONE, checkpoint=checkpoint)
 
 
 @pytest.mark.parametrize("content", [{"model": {}}, {"identity": 3}, [1, 2], torch.zeros(3)])

@@ -130,4 +130,4 @@ if __name__ == "__main__":
     try:
         read_settings(sys.argv[1:])
     except ValueError as error:
-        sys.exit(f"make book: {error}")
+        sys.exit(f"make: {error}")

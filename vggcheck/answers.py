@@ -172,10 +172,11 @@ def names(answer: Any, expected: Iterable[str], *, what: str = "The names") -> s
     """Compare a collection of names with the right ones, in any order."""
     if isinstance(answer, str) or not isinstance(answer, Iterable):
         return f"{what} should be a list or a set of strings, but there is {describe(answer)}."
-    answer, expected = set(answer), set(expected)
+    answer = list(answer)
     strange = [name for name in answer if not isinstance(name, str)]
     if strange:
         return f"{what} should be strings, but one is {describe(strange[0])}."
+    answer, expected = set(answer), set(expected)
     if wrong := sorted(answer - expected):
         return f"{what} should not have {', '.join(wrong)}."
     if missing := len(expected - answer):
@@ -215,12 +216,20 @@ def tensor(
 
 def choice(answer: Any, expected: Any, options: Mapping[Any, str]) -> str | None:
     """Compare a choice. Each wrong option has its own hint; other words are refused."""
-    if answer == expected:
+    if _is(answer, expected):
         return None
-    if answer in options:
-        return options[answer]
+    for option, hint in options.items():
+        if _is(answer, option):
+            return hint
     known = sorted(map(repr, {expected, *options}))
     return f"Choose one of {', '.join(known)}; your answer is {describe(answer)}."
+
+
+def _is(answer: Any, option: Any) -> bool:
+    try:
+        return bool(answer == option)
+    except (TypeError, ValueError, RuntimeError):  # an array of several numbers
+        return False
 
 
 def first(*hints: str | None) -> str | None:

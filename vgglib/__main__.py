@@ -4,7 +4,8 @@
     torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe paper
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
-goes on from the checkpoints of a run that was interrupted. "ablation" and "scales" stand for
+goes on from the checkpoints of a run that was interrupted. Where deeper networks start from
+shallower ones ("paper", "quick"), these are trained too. "ablation" and "scales" stand for
 several recipes; the networks of "scales" are also tested by the paper's protocols, with records in
 a folder "tests" beside the others.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +50,8 @@ def run(given: argparse.Namespace) -> None:
     else:
         recipes, names = {given.recipe: RECIPES[given.recipe]}, MODELS[given.recipe]
     recipes = {key: recipe.shortened(given.epochs) for key, recipe in recipes.items()}
-    names = tuple(given.models or names)
+    if given.models:
+        names = with_starts(given.models, names, any(recipe.grows for recipe in recipes.values()))
     tests = Path(given.results) / "tests"
     with distributed.process_group(choose_device(given.device)) as device:
         if given.recipe == "scales":
@@ -60,6 +61,8 @@ def run(given: argparse.Namespace) -> None:
         load = functools.partial(load_data, given.data, root=given.downloads)
         distributed.from_first(lambda: loaded.append(load()))
         data = loaded[0] if loaded else load()
+        prints = distributed.from_all(data.fingerprint)
+        distributed.from_first(lambda: check_same(prints))
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
         for seed in given.seeds:
@@ -96,6 +99,31 @@ def run(given: argparse.Namespace) -> None:
                 say(f"seed {seed}: tested by {len(cells)} combinations of network and protocol")
 
 
+def with_starts(wanted: Sequence[str], order: Sequence[str], grows: bool) -> tuple[str, ...]:
+    """The networks to train for those that are wanted.
+
+    Where networks grow, each starts from the one before it, so that those come first. Without them
+    a record would have the name of another training.
+    """
+    if not grows or not set(wanted) <= set(order):
+        return tuple(wanted)
+    return tuple(order[: 1 + max(map(order.index, wanted))])
+
+
+def check_same(fingerprints: Sequence[str]) -> None:
+    """Refuse to train on other images in one process than in another.
+
+    Raises:
+        ValueError: a fingerprint is another than the first.
+    """
+    for number, fingerprint in enumerate(fingerprints):
+        if fingerprint != fingerprints[0]:
+            raise ValueError(
+                f"process {number} has other images than process 0 (fingerprints {fingerprint} and"
+                f" {fingerprints[0]}): give each machine a copy of the same folder"
+            )
+
+
 def summary(experiment: Experiment) -> str:
     """A line for a finished training."""
     record = experiment.record
@@ -130,8 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run(parser.parse_args(arguments))
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        # All processes have the same error; one tells it.
-        sys.exit(f"vgglib: {error}" if os.environ.get("RANK", "0") == "0" else 1)
+        sys.exit(f"vgglib: {error}" if distributed.is_told_here(error) else 1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ strings only, and no code that loading could run.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -35,15 +36,18 @@ def identify(
     """What must be equal for a checkpoint to belong to a run, in words or as a digest.
 
     Weights that are not learned are left out: they follow from the data, but not to the last bit on
-    every machine.
+    every machine. So is what the recipe gives deeper networks, whose own recipe has it in its
+    epochs.
     """
+    settings = asdict(recipe)
+    del settings["deeper_epochs"]
     fixed = {name for name, weight in model.named_parameters() if not weight.requires_grad}
     weights = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         if name not in fixed:
             weights.update(tensor.detach().cpu().contiguous().numpy().data)
     return {
-        **{f"recipe's {key}": value for key, value in asdict(recipe).items()},
+        **{f"recipe's {key}": value for key, value in settings.items()},
         "model": str(model),
         "seed": seed,
         "data": f"{data.name} {data.fingerprint}",
@@ -116,6 +120,7 @@ def load_checkpoint(
 
     Raises:
         ValueError: the file is damaged or belongs to another run; the message says what differs.
+        OSError: it cannot be read.
     """
     state = distributed.from_first(lambda: _read(path, identity))
     for name, part in parts.items():
@@ -134,10 +139,13 @@ def load_checkpoint(
 
 
 def _read(path: str | Path, identity: dict[str, Any]) -> dict[str, Any]:
+    content = Path(path).read_bytes()  # apart: where the disk fails, the file may be whole
     try:
         # weights_only: a pickle could run any code when it is loaded.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         found = dict(state["identity"])
+    except MemoryError:
+        raise
     except Exception as error:
         raise ValueError(
             f"{str(path)!r} is damaged or no checkpoint of this package"

@@ -278,6 +278,12 @@ def _check_folder(folder: Path) -> tuple[str, ...]:
     }
     if not classes["train"]:
         raise ValueError(f"{str(folder / 'train')!r} has no folder of a class: {layout}")
+    for part in ("train", "test"):
+        loose = [f for f in (folder / part).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
+        if any(file.is_file() and _is_visible(file) for file in loose):
+            raise ValueError(
+                f"{str(folder / part)!r} has images beside the folders of the classes: {layout}"
+            )
     for part, other in (("train", "test"), ("test", "train")):
         missing = sorted(set(classes[other]) - set(classes[part]))
         if missing:
@@ -291,6 +297,12 @@ def _check_folder(folder: Path) -> tuple[str, ...]:
 def _load_images(folder: Path, classes: tuple[str, ...], image_size: int) -> Split:
     files, labels = [], []
     for label, name in enumerate(classes):
+        inner = [d for d in (folder / name).iterdir() if d.is_dir() and _is_visible(d)]
+        if inner:
+            raise ValueError(
+                f"{str(inner[0])!r} is a folder within a class, whose images would be left out:"
+                " move them up into the folder of their class"
+            )
         found = _image_files(folder / name)
         if not found:
             raise ValueError(f"{str(folder / name)!r} is empty: expected at least one image")

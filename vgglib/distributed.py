@@ -71,7 +71,7 @@ def rank() -> int:
 def from_first(compute: Callable[[], Any]) -> Any:
     """What ``compute`` gives in process 0, in all of them; the others wait and do not call it.
 
-    If it raises an error there, all processes raise it.
+    If it raises an error there, all processes raise it, with the attribute ``in_all`` that says so.
     """
     if world_size() == 1:
         return compute()
@@ -83,6 +83,7 @@ def from_first(compute: Callable[[], Any]) -> Any:
             result[1] = error
     dist.broadcast_object_list(result, src=0)
     if result[1] is not None:
+        result[1].in_all = True
         raise result[1]
     return result[0]
 
@@ -93,6 +94,13 @@ def from_all(value: Any) -> list[Any]:
     if world_size() > 1:
         dist.all_gather_object(values, value)
     return values
+
+
+def is_told_here(error: BaseException) -> bool:
+    """Whether this process tells of an error: an error that all have is told by one of them."""
+    if world_size() == 1:  # not met yet, or alone: those of a machine fail alike
+        return os.environ.get("LOCAL_RANK", "0") == "0"
+    return rank() == 0 or not getattr(error, "in_all", False)
 
 
 def device_names(own: str) -> str:

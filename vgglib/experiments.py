@@ -19,7 +19,7 @@ from vgglib.devices import choose_device, choose_precision
 from vgglib.evaluation import Evaluation, evaluate
 from vgglib.files import check_writable
 from vgglib.recipe import Recipe
-from vgglib.records import run_name, write_record
+from vgglib.records import check_replaceable, run_name, write_record
 from vgglib.statistics import channel_statistics, whitening_filters
 from vgglib.trace import trace
 from vgglib.training import Training, train
@@ -244,15 +244,29 @@ def run_experiment(
         progress: see :func:`~vgglib.training.train`.
 
     Raises:
-        ValueError: an impossible combination of name, data and recipe, or a checkpoint of another
-            run.
+        ValueError: an impossible combination of name, data and recipe, a checkpoint of another
+            run, or a record of the same name from other images or another start.
         OSError: a folder cannot be written; found out before the training.
         FloatingPointError: the training diverged.
     """
     device = choose_device(device)
     precision = choose_precision(device, precision)
+    planned = {
+        "model": name,
+        "width": recipe.width,
+        "dataset": data.name,
+        "data_fingerprint": data.fingerprint,
+        "recipe": recipe.name,
+        "seed": seed,
+        "start": "random weights" if shallow is None else f"shallower network, rule {rule!r}",
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "patience": recipe.patience,
+    }
     if results is not None:
         distributed.from_first(lambda: check_writable(results, "records"))
+        distributed.from_first(lambda: check_replaceable(results, planned))
     model = make_network(name, data, recipe, seed)
     transfer = None if shallow is None else transfer_weights(shallow, model, rule)
     train_transform, test_transform = make_transforms(data, recipe)
@@ -278,17 +292,7 @@ def run_experiment(
     multiply_adds = trace(model).multiply_adds
     images_seen = recipe.epochs * len(data.train)
     record = {
-        "model": name,
-        "width": recipe.width,
-        "dataset": data.name,
-        "data_fingerprint": data.fingerprint,
-        "recipe": recipe.name,
-        "seed": seed,
-        "start": "random weights" if transfer is None else f"shallower network, rule {rule!r}",
-        "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
-        "learning_rate": recipe.learning_rate,
-        "patience": recipe.patience,
+        **planned,
         "top_k_accuracy": [round(value, 2) for value in test.top_k_accuracy],
         "test_loss": round(test.loss, 4),
         "validation_top_1": round(training.history["validation_top_1"][-1], 2),

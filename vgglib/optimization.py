@@ -26,7 +26,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         filters = [w for w in weights if w.dim() == 4]
         others = [w for w in weights if w.dim() != 4]
         return Muon(filters, others, lr=recipe.muon, other_lr=recipe.learning_rate, **options)
-    return torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         weights,
         lr=recipe.learning_rate,
         nesterov=recipe.nesterov,
@@ -34,6 +34,12 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         fused=True if weights[0].device.type in ("cpu", "cuda") else None,
         **options,
     )
+    if recipe.momentum:
+        # The same as none before the first step. But where float16 overflows in that step, a GPU's
+        # fused kernel leaves the step out, and SGD would keep a buffer that nothing was written to.
+        for weight in weights:
+            optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return optimizer
 
 
 def make_schedule(

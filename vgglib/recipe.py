@@ -22,7 +22,7 @@ class Recipe:
         batch_size: images in a step.
         learning_rate: of the first epoch; for one cycle, its peak; under Muon, of all but filters.
         momentum: fraction of the last step that is kept.
-        weight_decay: pull of each weight towards 0.
+        weight_decay: pull of each weight towards 0; under Muon, of all but filters.
         dropout: probability of zeroing a hidden feature of the fully connected layers.
         flip: probability of mirroring a training image.
         color_std: standard deviation of the amplitudes of the color shift; 0 turns it off.
@@ -36,7 +36,7 @@ class Recipe:
         width: factor on channels and hidden features, see :func:`~vgglib.architecture.vgg`.
         schedule: ``"plateau"``, with the three settings above, or ``"one_cycle"``.
         warmup: for one cycle, part of the training in which the learning rate rises.
-        nesterov: momentum that looks a step ahead.
+        nesterov: momentum that looks a step ahead; Muon's does so always.
         label_smoothing: part of the target's probability that is spread over all classes.
         translation: pixels that a training image may be moved by, along each axis.
         crop: side of the random crop that is taken of a training image, pixels; 0 takes no crop.

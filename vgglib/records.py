@@ -89,6 +89,27 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
     return _write(Path(folder) / record_name(record), record)
 
 
+def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
+    """Refuse to replace the record of another training that has the same name.
+
+    Called before the training, with what is known then.
+
+    Raises:
+        ValueError: there is a record of other images or of another start, or the file is none.
+    """
+    path = Path(folder) / record_name(record)
+    if not path.exists():
+        return
+    found = _load(path, FIELDS)
+    for key in ("data_fingerprint", "start"):
+        if found.get(key) != record[key]:
+            raise ValueError(
+                f"{str(path)!r} is the record of another training: its {key} differs"
+                f" ({found.get(key)!r} there, {record[key]!r} here). Choose another results"
+                " folder, or remove it"
+            )
+
+
 def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
     """The same for a test protocol; its file name has models, method and scales besides.
 
@@ -150,15 +171,16 @@ def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
 
 def _read(folders: Sequence[str | Path], kinds: dict[str, Any]) -> list[dict[str, Any]]:
     files = {file.name: file for folder in folders for file in sorted(Path(folder).glob("*.json"))}
-    records = []
-    for _, file in sorted(files.items()):
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{str(file)!r} is not valid JSON ({error}): remove it") from error
-        check_record(record, repr(str(file)), kinds)
-        records.append(record)
-    return records
+    return [_load(file, kinds) for _, file in sorted(files.items())]
+
+
+def _load(file: Path, kinds: dict[str, Any]) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(file)!r} is not valid JSON ({error}): remove it") from error
+    check_record(record, repr(str(file)), kinds)
+    return record
 
 
 def check_record(record: Any, where: str, kinds: dict[str, Any] = FIELDS) -> None:

@@ -100,7 +100,8 @@ def train_epoch(
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     model.train()
     total = torch.zeros((), device=device)
-    order = distributed.from_first(lambda: torch.randperm(len(split)))
+    # To the device at once: a copy at each step would make a GPU wait.
+    order = distributed.from_first(lambda: torch.randperm(len(split))).to(device)
     for batch in order.split(batch_size):
         index, weight = distributed.part_of(batch)  # alone: all of the batch, and 1
         images, labels = split.batch(index)
@@ -159,12 +160,12 @@ def train(
 
     Raises:
         FloatingPointError: the loss is no longer finite; the message says what to try.
-        ValueError: there is no such device or precision, or the checkpoint is damaged or belongs to
-            another run.
+        ValueError: there is no such device or precision, or the checkpoint is damaged, belongs to
+            another run, or to one that has ended in another precision than is asked for.
         OSError: the checkpoint cannot be written; the one before it stays whole.
     """
     device = choose_device(device)
-    precision = choose_precision(device, precision)
+    asked, precision = precision, choose_precision(device, precision)
     if checkpoint is not None:
         distributed.from_first(lambda: check_writable(Path(checkpoint).parent, "checkpoints"))
         identity = identify(model, data, recipe, train_transform, test_transform, seed)
@@ -196,6 +197,11 @@ def train(
             training = Training(**load_checkpoint(checkpoint, identity, parts, device))
         history = training.history
         done = len(history["seconds"])
+        if done == recipe.epochs and asked not in ("auto", training.devices[-1].split(", ")[-1]):
+            raise ValueError(
+                f"the training in {str(checkpoint)!r} has ended, and was not in {asked}:"
+                f" {training.devices[-1]}. Choose another file to train in {asked}"
+            )
         if done < recipe.epochs:
             where = f"{distributed.device_names(device_name(device))}, {precision}"
             if where not in training.devices:
@@ -282,11 +288,13 @@ class _Watch:
 
     def check(self, loss: float) -> None:
         if not math.isfinite(loss):
-            raise FloatingPointError(
+            error = FloatingPointError(
                 f"the loss is {loss} in epoch {self.epoch}: the training diverged. Try a tenth of"
                 f" the learning rate (it is {self.recipe.learning_rate:g}), precision='float32',"
                 " and make sure that the transform gives images near 0, not 0..255"
             )
+            error.in_all = True  # the loss is the mean over all processes
+            raise error
 
 
 def _progress_bar(progress: bool | None, images: int, done: int, epochs: int) -> tqdm:
