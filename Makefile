@@ -60,7 +60,7 @@ test: $(INSTALLED)
 	@$(BIN)/python -m tools.compare
 
 test-site: $(INSTALLED) $(PACKAGES)
-	@$(BIN)/python -m pytest web/tests -q
+	@$(BIN)/python -m pytest web/tests -q --site="_build/$${PROFILE:-quick}/html"
 
 pdf: $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.pdf --profile="$$PROFILE"

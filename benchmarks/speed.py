@@ -196,10 +196,11 @@ images = torch.randint(256, ({count}, 3, 32, 32), dtype=torch.uint8)
 vgglib.channel_statistics(images[:1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 vgglib.channel_statistics(images)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes, or kilobytes
+    return float(done.stdout) * unit / 2**20
 
 
 def compare_imports(rounds: int = 5) -> None:

@@ -60,6 +60,22 @@ def test_the_environment_is_that_of_the_chapter_alone(fakes):
     assert not Path(seen["JUPYTER_PATH"]).exists()  # its folder is gone again
 
 
+def test_an_environment_that_is_not_whole_is_made_anew(monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr(colab.subprocess, "run", lambda command, **_: ran.append(command))
+    for _ in range(2):
+        colab.make_environment(tmp_path)
+    assert [command[2] for command in ran] == ["venv", "pip"]  # the second time it is there
+    (tmp_path / "installed.txt").write_text("torch==1.0")
+    colab.make_environment(tmp_path)
+    assert len(ran) == 4
+
+
+def test_the_versions_are_those_of_the_book():
+    pinned = {line for line in colab.PRESENT if "==" in line}
+    assert pinned and pinned <= {*(colab.ROOT / "requirements.txt").read_text().splitlines()}
+
+
 def test_git_takes_the_clone_for_the_address(tmp_path):
     clone = tmp_path / "clone"
     subprocess.run(["git", "init", "-q", str(clone)], check=True)

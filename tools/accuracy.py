@@ -1,8 +1,9 @@
 """`make accuracy`: the accuracy tables from nothing, through the chapters that train.
 
 For each seed papermill executes the training chapters in the full profile. They go on from their
-checkpoints and write records; at the end the chapters with tables are executed in place. Killed at
-any moment and run again, it loses at most the epoch in hand.
+checkpoints and write records; at the end the chapters with tables are executed in place, and the
+table of the first page is renewed. Killed at any moment and run again, it loses at most the epoch
+in hand.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tools import landing
 from tools.chapters import ChapterError, chapters, execute, to_bytes
 from tools.refresh import refresh
 from tools.settings import ROOT, Settings, read_settings
@@ -60,6 +62,8 @@ def measure(settings: Settings, seeds: list[int]) -> None:
                 own = {"RESULTS": str(settings.results)}
                 with atomic_write(executed / f"{name}.ipynb") as file:
                     file.write(to_bytes(execute(paths[name], own)))
+    if settings.results == ROOT / "results":
+        landing.renew()
 
 
 def main() -> None:

@@ -27,12 +27,14 @@ PLACE = ROOT / "_build" / "colab"
 
 
 def make_environment(folder: Path) -> Path:
-    """A new environment; returns its Python."""
+    """A new environment, or the one that is there and whole; returns its Python."""
     python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    whole = folder / "installed.txt"
+    if not whole.exists() or whole.read_text().split() != list(PRESENT):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*install, *PRESENT], check=True)
+        whole.write_text("\n".join(PRESENT))
     return python
 
 

@@ -65,8 +65,8 @@ def main() -> None:
     try:
         work = read_settings(sys.argv[1:]).work
         source = work / "source"
-        if not (source / "chapters").is_dir():
-            raise ValueError("there is no book to print: run make book first")
+        if not (source / "_toc.yml").is_file():  # comes when all chapters are executed
+            raise ValueError("there is no whole book to print: run make book first")
         find_browser()
         with step("one page"):
             make_site(source, builder="singlehtml")

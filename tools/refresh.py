@@ -1,4 +1,5 @@
-"""`make refresh`: execute the committed notebooks in place, all or those named.
+"""`make refresh`: execute the committed notebooks in place, all or those named, and renew the table
+of the first page.
 
 A chapter is executed with its own parameters in an empty folder, as a reader would run it. Its file
 is replaced only if all of it ran, and two runs in a row give the same bytes.
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from tools import landing
 from tools.chapters import ChapterError, execute, named, to_bytes
 from vgglib.files import atomic_write
 
@@ -44,6 +46,7 @@ def main() -> None:
             sys.exit(f"make refresh: {error}\nIts file is as it was.")
         took = time.perf_counter() - start
         print(f"{took:6.0f} s  {'changed' if changed else 'the same'}", flush=True)
+    print(f"{landing.PAGE.stem:<30}{'changed' if landing.renew() else 'the same'}")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def make_figures(folder: Path) -> None:
         {
             "classes": list(data.classes),
             "labels": data.test.labels[:SHOWN].tolist(),
-            "probabilities": _rounded(probabilities[:SHOWN], 4),
+            "probabilities": _rounded(probabilities[:SHOWN], 9),
             "logits": _rounded(logits, 6),
             "ranks": ranks.tolist(),
         },

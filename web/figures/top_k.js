@@ -16,7 +16,7 @@ export async function start(element) {
       ` of ${ranks.length.toLocaleString("en-US")} test images.`);
     tiles.replaceChildren(...labels.slice(0, SHOWN).map((label, i) => {
       const order = classes.map((_, c) => c).sort((a, b) => probabilities[i][b] - probabilities[i][a]);
-      const found = order.indexOf(label) < k;
+      const found = ranks[i] < k;
       const lines = order.slice(0, Math.min(k, 5)).map((c) => {
         const line = `${classes[c]} ${(100 * probabilities[i][c]).toFixed(0)} %`;
         return make("li", {}, c === label ? make("b", {}, line) : line);

@@ -91,6 +91,7 @@ async function run(element, about) {
 
   const pictures = make("div", { class: "pictures" }, ...labels.slice(0, SHOWN).map((label, i) =>
     make("button", { type: "button", "aria-label": `picture ${i + 1}: ${about.classes[label]}`, onclick: () => {
+      problem.textContent = "";
       choose(i);
       original.clearRect(0, 0, SIDE, SIDE);
       original.drawImage(sprite, SIDE * i, 0, SIDE, SIDE, 0, 0, SIDE, SIDE);
@@ -117,11 +118,14 @@ async function run(element, about) {
   async function shoot() {
     problem.textContent = "";
     const stream = await navigator.mediaDevices.getUserMedia({ video: true });
-    const video = make("video", { autoplay: "", muted: "", playsinline: "" });
-    video.srcObject = stream;
-    await video.play();
-    show(video, video.videoWidth, video.videoHeight);
-    stream.getTracks().forEach((track) => track.stop());
+    try {
+      const video = make("video", { autoplay: "", muted: "", playsinline: "" });
+      video.srcObject = stream;
+      await video.play();
+      show(video, video.videoWidth, video.videoHeight);
+    } finally {
+      stream.getTracks().forEach((track) => track.stop());
+    }
   }
 
   const amplitude = (i) => slider(`color shift, a${"\u2081\u2082\u2083"[i]}`,
