@@ -1,0 +1,68 @@
+"""Numbers that the chapters say in their text, and that come from the published records."""
+
+import pytest
+
+from tools.chapters import read
+from tools.settings import ROOT
+from vgglib.records import published_folder, read_records
+
+
+def chapter_text(name):
+    cells = read(ROOT / "chapters" / f"{name}.ipynb").cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def mean(field, recipe, model, epochs):
+    """Over the seeds, on ``cifar10-jpeg``."""
+    values = [
+        record[field][0] if field == "top_k_accuracy" else record[field]
+        for record in read_records(published_folder())
+        if record["dataset"] == "cifar10-jpeg"
+        and (record["recipe"], record["model"], record["epochs"]) == (recipe, model, epochs)
+    ]
+    return sum(values) / len(values)
+
+
+def ahead(one, other):
+    """By how many points of top-1."""
+    return f"{mean('top_k_accuracy', *one) - mean('top_k_accuracy', *other):.1f}"
+
+
+def pflop(*trainings):
+    return sum(mean("training_pflop", *training) for training in trainings)
+
+
+PAPER = {name: ("paper", name, 12) for name in ("I", "II")}
+MODERN = {name: ("modern", name, 8) for name in ("I", "II", "III")}
+
+
+@pytest.mark.parametrize(
+    ("chapter", "claim", "values"),
+    [
+        (
+            "results",
+            "II is {} points ahead of I, and III is {} points ahead of II.",
+            lambda: (ahead(MODERN["II"], MODERN["I"]), ahead(MODERN["III"], MODERN["II"])),
+        ),
+        (
+            "results",
+            "II gains {} points by that, and is {} points ahead of I.",
+            lambda: (ahead(PAPER["II"], ("paper", "II", 6)), ahead(PAPER["II"], PAPER["I"])),
+        ),
+        (
+            "ten_years_later",
+            "II {} points ahead of `paper`'s II of 12 epochs",
+            lambda: (ahead(MODERN["II"], PAPER["II"]),),
+        ),
+    ],
+)
+def test_a_number_in_the_text_is_that_of_the_records(chapter, claim, values):
+    assert claim.format(*values()) in chapter_text(chapter)
+
+
+def test_the_costs_in_the_text_are_those_of_the_records():
+    text = chapter_text("ten_years_later")
+    assert "for two thirds of the computation" in text
+    assert pflop(MODERN["I"]) / pflop(PAPER["I"]) == pytest.approx(2 / 3, rel=0.05)
+    assert "for half of what that cost with its start" in text
+    assert pflop(MODERN["II"]) / pflop(PAPER["I"], PAPER["II"]) == pytest.approx(1 / 2, rel=0.05)
