@@ -262,6 +262,13 @@ def test_an_impossible_fraction_is_refused(image_folder, fraction):
         load_data(image_folder, validation=fraction)
 
 
+@pytest.mark.parametrize("name", ["shapes", "cifar10"])
+def test_a_folder_of_the_name_of_a_built_in_set_is_refused(image_folder, name):
+    other = image_folder.rename(image_folder.with_name(name))
+    with pytest.raises(ValueError, match=f"{name}' has the name of a built-in data set"):
+        load_data(other)
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [

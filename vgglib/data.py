@@ -157,8 +157,9 @@ def load_data(
 
     Raises:
         FileNotFoundError: the folder, or its ``train`` or ``test``, does not exist.
-        ValueError: a class without images, classes that differ between ``train`` and ``test``, a
-            file that is no image or is damaged, or an impossible argument.
+        ValueError: a class without images, classes that differ between ``train`` and ``test``,
+            images outside of the folders of the classes or in folders within, a file that is no
+            image or is damaged, a folder of the name of a built-in set, or an impossible argument.
         RuntimeError: the download failed or is damaged.
     """
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
@@ -184,6 +185,11 @@ def load_data(
     else:
         folder = Path(source).expanduser()
         classes = _check_folder(folder)
+        if folder.resolve().name in ("shapes", "cifar10"):
+            raise ValueError(
+                f"{str(folder)!r} has the name of a built-in data set, whose records and"
+                " checkpoints its own would be mixed with: rename it"
+            )
         train = _load_images(folder / "train", classes, image_size)
         test = _load_images(folder / "test", classes, image_size)
         name = folder.resolve().name
