@@ -30,7 +30,7 @@ help:
 	@echo '                             some hours on two cores; goes on where it stopped'
 	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
 	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
-	@echo '     EPOCHS=3                less time: so many epochs for each recipe'
+	@echo '     EPOCHS=3                less time: so many epochs for each recorded recipe'
 	@echo '     RESULTS=FOLDER          where records go (full: results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
 	@echo 'make test                    test the package, compare the chapters with their outputs'

@@ -207,18 +207,21 @@ def otherwise(*args, **options):
     return load(*args, **options)
 
 command.load_data = otherwise
-command.main(["--epochs", "1", "--models", "I"])
+command.main(["--epochs", "1", "--models", "I", "--data", "pictures"])
 """
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("options['seed'] = 1", "vgglib: process 1 has other images than process 0"),
+        ("return load(args[0], validation=0.5)", "process 1 has other images than process 0"),
         ("raise RuntimeError('out of memory')", "vgglib: out of memory"),
     ],
 )
-def test_what_goes_wrong_in_another_process_is_told(tmp_path, line, message):
+def test_what_goes_wrong_in_another_process_is_told(tmp_path, save_image, line, message):
+    for i in range(4):
+        for part in ("train", "test"):
+            save_image(tmp_path / "pictures" / part / "cat" / f"{i}.png")
     script = tmp_path / "script.py"
     script.write_text(LOADS_OTHERWISE.format(line=line))
     done = launch(2, script, cwd=tmp_path)
@@ -283,6 +286,7 @@ def test_on_gpus_each_process_has_its_own_and_they_talk_over_nccl(monkeypatch):
     [
         (["III"], True, "I II III"),
         (["II", "I"], True, "I II"),
+        (["A", "II"], True, "I II A"),
         (["III", "I"], False, "III I"),
         (["A", "D"], True, "A D"),  # not those of the recipe: each from the one before
     ],

@@ -372,6 +372,17 @@ def test_a_second_call_returns_at_once_with_the_same_record(data, monkeypatch, t
     assert (tmp_path / "results" / RECORD).read_bytes() == content
 
 
+def test_a_finished_run_may_be_looked_at_on_another_machine(data, tmp_path):
+    run(data, checkpoints=tmp_path)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    state["devices"] = ["GPU, float16", "another GPU, bfloat16"]
+    torch.save(state, tmp_path / CHECKPOINT)
+    found = run_experiment("I", data, RECIPE, checkpoints=tmp_path, device="cpu")
+    assert found.record["device"] == "GPU, float16; then another GPU, bfloat16"
+    with pytest.raises(ValueError, match="has ended, and was not in float32"):
+        run(data, checkpoints=tmp_path)
+
+
 def test_runs_that_differ_have_checkpoints_of_their_own(data, tmp_path):
     recipe = replace(RECIPE, epochs=1)
     run(data, recipe=recipe, checkpoints=tmp_path)

@@ -169,7 +169,9 @@ def test_each_published_record_has_the_name_of_its_run():
 
 
 def published():
-    return records.read_records(records.published_folder())
+    """Those of the book; a reader's own may lie beside them."""
+    found = records.read_records(records.published_folder())
+    return [record for record in found if record["dataset"] in ("shapes", "cifar10-jpeg")]
 
 
 def settings_of(record):
@@ -206,15 +208,22 @@ def test_the_counts_of_a_published_record_agree(record):
 def test_the_published_records_of_a_data_set_are_of_the_same_images():
     prints = {}
     for record in published():
-        prints.setdefault(record["dataset"], set()).add(record["data_fingerprint"])
+        if record["dataset"] != "shapes":  # see check_replaceable
+            prints.setdefault(record["dataset"], set()).add(record["data_fingerprint"])
+    assert prints
     assert {name: len(found) for name, found in prints.items()} == dict.fromkeys(prints, 1)
 
 
 @pytest.mark.parametrize("key", ["start", "data_fingerprint"])
 def test_the_record_of_another_training_is_not_replaced(tmp_path, key):
-    record = make(data_fingerprint="a1")
+    record = make(dataset="photos", data_fingerprint="a1")
     records.check_replaceable(tmp_path, record)  # there is none
     write_record(tmp_path, record)
     records.check_replaceable(tmp_path, record)  # the same run again
     with pytest.raises(ValueError, match=f"another training: its {key} differs .*'new' here"):
         records.check_replaceable(tmp_path, {**record, key: "new"})
+
+
+def test_the_built_in_images_may_differ_in_a_digit_between_machines(tmp_path):
+    write_record(tmp_path, make(data_fingerprint="a1"))
+    records.check_replaceable(tmp_path, make(data_fingerprint="a2"))

@@ -780,7 +780,7 @@ def test_a_run_that_ended_in_another_precision_is_refused_if_one_is_asked_for(da
     state["devices"] = ["GPU, float16", "GPU, bfloat16"]
     torch.save(state, checkpoint)
     run(data, make_model(), ONE, precision="auto", checkpoint=checkpoint)
-    with pytest.raises(ValueError, match=r"has ended, and was not in float32: GPU, bfloat16"):
+    with pytest.raises(ValueError, match=r"was not in float32: GPU, float16; then GPU, bfloat16"):
         run(data, make_model(), ONE, precision="float32", checkpoint=checkpoint)
 
 

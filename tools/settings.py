@@ -104,6 +104,11 @@ def check_data(data: str) -> str:
             f"DATA={data}: there is no folder {folder}; expected {', '.join(BUILT_IN)} or a folder"
             f" with {LAYOUT}{_suggest(data, BUILT_IN)}"
         )
+    if folder.name in BUILT_IN:
+        raise ValueError(
+            f"DATA={data}: the folder has the name of a built-in data set, whose records its own"
+            " would be mixed with; rename it"
+        )
     for part in ("train", "test"):
         if not any((folder / part).glob("*/*")):
             raise ValueError(f"DATA={data}: no images in {folder / part}; expected {LAYOUT}")

@@ -21,7 +21,7 @@ from pathlib import Path
 from vgglib import distributed
 from vgglib.architecture import CONFIGURATIONS
 from vgglib.data import Data, load_data
-from vgglib.devices import PRECISIONS, choose_device
+from vgglib.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.experiments import (
     ABLATION,
     MODELS,
@@ -53,7 +53,9 @@ def run(given: argparse.Namespace) -> None:
     if given.models:
         names = with_starts(given.models, names, any(recipe.grows for recipe in recipes.values()))
     tests = Path(given.results) / "tests"
-    with distributed.process_group(choose_device(given.device)) as device:
+    asked = choose_device(given.device)
+    choose_precision(asked, given.precision)  # refused here, where one process tells it
+    with distributed.process_group(asked) as device:
         if given.recipe == "scales":
             distributed.from_first(lambda: check_writable(tests, "records"))
         # The first process downloads what is missing, then the others read it too.
@@ -61,8 +63,9 @@ def run(given: argparse.Namespace) -> None:
         load = functools.partial(load_data, given.data, root=given.downloads)
         distributed.from_first(lambda: loaded.append(load()))
         data = loaded[0] if loaded else load()
-        prints = distributed.from_all(data.fingerprint)
-        distributed.from_first(lambda: check_same(prints))
+        if data.name != "shapes":  # those are drawn by the same code
+            prints = distributed.from_all(data.fingerprint)
+            distributed.from_first(lambda: check_same(prints))
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
         for seed in given.seeds:
@@ -105,9 +108,11 @@ def with_starts(wanted: Sequence[str], order: Sequence[str], grows: bool) -> tup
     Where networks grow, each starts from the one before it, so that those come first. Without them
     a record would have the name of another training.
     """
-    if not grows or not set(wanted) <= set(order):
+    known = [name for name in wanted if name in order]
+    if not grows or not known:
         return tuple(wanted)
-    return tuple(order[: 1 + max(map(order.index, wanted))])
+    needed = order[: 1 + max(map(order.index, known))]
+    return (*needed, *(name for name in wanted if name not in order))
 
 
 def check_same(fingerprints: Sequence[str]) -> None:

@@ -250,7 +250,7 @@ def run_experiment(
         FloatingPointError: the training diverged.
     """
     device = choose_device(device)
-    precision = choose_precision(device, precision)
+    chosen = choose_precision(device, precision)
     planned = {
         "model": name,
         "width": recipe.width,
@@ -287,7 +287,7 @@ def run_experiment(
         progress=progress,
     )
     test = distributed.from_first(
-        lambda: evaluate(model, data.test, test_transform, precision=precision)
+        lambda: evaluate(model, data.test, test_transform, precision=chosen)
     )
     multiply_adds = trace(model).multiply_adds
     images_seen = recipe.epochs * len(data.train)

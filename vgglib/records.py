@@ -92,7 +92,8 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
 def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
     """Refuse to replace the record of another training that has the same name.
 
-    Called before the training, with what is known then.
+    Called before the training, with what is known then. The built-in images are drawn by code, and
+    may differ in a last digit from one kind of processor to another: for them the code decides.
 
     Raises:
         ValueError: there is a record of other images or of another start, or the file is none.
@@ -101,7 +102,7 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
     if not path.exists():
         return
     found = _load(path, FIELDS)
-    for key in ("data_fingerprint", "start"):
+    for key in ("start",) if record["dataset"] == "shapes" else ("start", "data_fingerprint"):
         if found.get(key) != record[key]:
             raise ValueError(
                 f"{str(path)!r} is the record of another training: its {key} differs"

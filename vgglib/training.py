@@ -197,11 +197,14 @@ def train(
             training = Training(**load_checkpoint(checkpoint, identity, parts, device))
         history = training.history
         done = len(history["seconds"])
-        if done == recipe.epochs and asked not in ("auto", training.devices[-1].split(", ")[-1]):
-            raise ValueError(
+        trained_in = {"auto", *(where.rsplit(", ", 1)[1] for where in training.devices)}
+        if done == recipe.epochs and asked not in trained_in:
+            error = ValueError(
                 f"the training in {str(checkpoint)!r} has ended, and was not in {asked}:"
-                f" {training.devices[-1]}. Choose another file to train in {asked}"
+                f" {'; then '.join(training.devices)}. Choose another file to train in {asked}"
             )
+            error.in_all = True  # the processes have the same checkpoint
+            raise error
         if done < recipe.epochs:
             where = f"{distributed.device_names(device_name(device))}, {precision}"
             if where not in training.devices:

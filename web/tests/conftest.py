@@ -65,7 +65,7 @@ def site(request: pytest.FixtureRequest) -> Path:
 def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the site is served: in a folder of the server, since it must work in any."""
     root = tmp_path_factory.mktemp("server")
-    (root / "some-folder").symlink_to(site)
+    (root / "some-folder").symlink_to(site.resolve())
     handler = partial(_Quiet, directory=str(root))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
