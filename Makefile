@@ -55,8 +55,9 @@ help:
 book: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.build $(SETTINGS)
 
+# A test for each core, and each of one thread: the networks of the tests are small.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 	@$(BIN)/python -m tools.compare
 
 test-site: $(INSTALLED) $(PACKAGES)

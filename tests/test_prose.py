@@ -32,7 +32,7 @@ def pflop(*trainings):
     return sum(mean("training_pflop", *training) for training in trainings)
 
 
-PAPER = {name: ("paper", name, 12) for name in ("I", "II")}
+PAPER = {name: ("paper", name, 12) for name in ("I", "II", "III")}
 MODERN = {name: ("modern", name, 8) for name in ("I", "II", "III")}
 
 
@@ -48,6 +48,16 @@ MODERN = {name: ("modern", name, 8) for name in ("I", "II", "III")}
             "results",
             "II gains {} points by that, and is {} points ahead of I.",
             lambda: (ahead(PAPER["II"], ("paper", "II", 6)), ahead(PAPER["II"], PAPER["I"])),
+        ),
+        (
+            "results",
+            "III gains {} points, and is {} points ahead of II: as good as nothing,",
+            lambda: (ahead(PAPER["III"], ("paper", "III", 6)), ahead(PAPER["III"], PAPER["II"])),
+        ),
+        (
+            "ten_years_later",
+            "III is {} points ahead of `paper`'s III of 12 epochs",
+            lambda: (ahead(MODERN["III"], PAPER["III"]),),
         ),
         (
             "ten_years_later",
@@ -66,3 +76,11 @@ def test_the_costs_in_the_text_are_those_of_the_records():
     assert pflop(MODERN["I"]) / pflop(PAPER["I"]) == pytest.approx(2 / 3, rel=0.05)
     assert "for half of what that cost with its start" in text
     assert pflop(MODERN["II"]) / pflop(PAPER["I"], PAPER["II"]) == pytest.approx(1 / 2, rel=0.05)
+    assert "for two fifths of what that cost with its two starts" in text
+    assert pflop(MODERN["III"]) / pflop(*PAPER.values()) == pytest.approx(2 / 5, rel=0.06)
+
+
+def test_by_the_validation_split_the_papers_third_network_is_behind():
+    assert "by the validation split it is behind" in chapter_text("results")
+    behind = mean("validation_top_1", *PAPER["III"]) < mean("validation_top_1", *PAPER["II"])
+    assert behind
