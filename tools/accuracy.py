@@ -54,15 +54,16 @@ def measure(settings: Settings, seeds: list[int]) -> None:
                 notebook = execute(paths[name], {**settings.parameters, "SEED": seed})
             with atomic_write(executed / f"{name}-seed{seed}.ipynb") as file:
                 file.write(to_bytes(notebook))
+    published = settings.results == ROOT / "results"
     for name in TABLES:
         with step(f"tables, {name}"):
-            if settings.results == ROOT / "results":
+            if published:
                 refresh(paths[name])
             else:  # records of one's own leave the book's chapters as they are
                 own = {"RESULTS": str(settings.results)}
                 with atomic_write(executed / f"{name}.ipynb") as file:
                     file.write(to_bytes(execute(paths[name], own)))
-    if settings.results == ROOT / "results":
+    if published:
         landing.renew()
 
 
