@@ -69,26 +69,36 @@ def errors(cell: NotebookNode) -> list[NotebookNode]:
     return [output for output in cell.get("outputs", []) if output.output_type == "error"]
 
 
-@contextmanager
-def clean_environment() -> Iterator[Path]:
-    """An empty folder, and an environment in which nothing personal changes what a chapter shows.
+def environment(folder: Path, startup: str = "") -> dict[str, str]:
+    """An environment in which nothing personal changes what a chapter shows.
 
     A configuration of IPython, a matplotlib backend without figures and a kernel of the same name
     elsewhere on the machine are out of the way.
+
+    Args:
+        folder: an empty one, for the configuration of the kernel.
+        startup: Python code that the kernel runs before the first cell.
     """
+    profile = folder / "ipython" / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    # A kernel warns about its connection, which is to this process on this machine, and reports as
+    # an error that it was interrupted when it is shut down.
+    (profile / "ipython_kernel_config.py").write_text('c.IPKernelApp.log_level = "CRITICAL"')
+    (profile / "startup" / "first.py").write_text(startup)
+    clean = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    return clean | {"IPYTHONDIR": str(profile.parent), "JUPYTER_PREFER_ENV_PATH": "1"}
+
+
+@contextmanager
+def clean_environment(startup: str = "") -> Iterator[Path]:
+    """An empty folder, and this process in the :func:`environment` meanwhile."""
     former = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="chapter-") as folder:
         empty = Path(folder, "empty")
         empty.mkdir()
-        profile = Path(folder, "ipython", "profile_default")
-        profile.mkdir(parents=True)
-        # A kernel warns about its connection, which is to this process on this machine, and reports
-        # as an error that it was interrupted when it is shut down.
-        profile.joinpath("ipython_kernel_config.py").write_text(
-            'c.IPKernelApp.log_level = "CRITICAL"'
-        )
-        os.environ.pop("MPLBACKEND", None)
-        os.environ.update(IPYTHONDIR=str(profile.parent), JUPYTER_PREFER_ENV_PATH="1")
+        clean = environment(Path(folder), startup)
+        os.environ.clear()
+        os.environ.update(clean)
         try:
             yield empty
         finally:

@@ -9,23 +9,82 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
 
-from tools.chapters import chapters, clean_environment
+from tools.chapters import chapters, environment
 from tools.settings import ROOT
+
+# What is left out of the comparison: numbers behind the sign for "about".
+MEASURED = ROOT / "tests" / "measured.cfg"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a run of a chapter gave.
+
+    Attributes:
+        different: how many code cells gave another output than the committed one, or failed.
+        seconds: that it took.
+        log: what pytest says about them.
+    """
+
+    different: int
+    seconds: float
+    log: str
+
+
+def compare(
+    chapter: Path, *, startup: str = "", variables: Mapping[str, str] | None = None
+) -> Comparison:
+    """Run a chapter, and compare what its cells give with what is stored.
+
+    Args:
+        chapter: the notebook.
+        startup: see :func:`tools.chapters.environment`.
+        variables: of the environment, besides.
+    """
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="chapter-") as folder:
+        report = Path(folder, "report.xml")
+        empty = Path(folder, "empty")
+        empty.mkdir()
+        copied = shutil.copy(chapter, empty)  # nbval runs a notebook in the folder where it lies
+        command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml")]
+        command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--quiet", f"--junitxml={report}"]
+        command += ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={MEASURED}", copied]
+        done = subprocess.run(
+            command,
+            cwd=empty,
+            env=environment(Path(folder), startup) | dict(variables or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        different = 0
+        if done.returncode:
+            # Without a report pytest itself has failed: that is a difference, too.
+            suites = ElementTree.parse(report).iter("testsuite") if report.exists() else ()
+            counts = [int(s.get("failures", 0)) + int(s.get("errors", 0)) for s in suites]
+            different = max(1, sum(counts))
+    return Comparison(different, time.perf_counter() - started, done.stdout)
 
 
 def main() -> None:
     """Compare all chapters; end with an error that names those that differ."""
     different = []
     for chapter in chapters():
-        print(f"\n{chapter.relative_to(ROOT)}", flush=True)
-        command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml")]
-        command += ["-p", "no:cacheprovider", "--quiet", "--nbval", "--nbval-current-env"]
-        with clean_environment() as empty:
-            # nbval runs a notebook in the folder where it lies.
-            copied = shutil.copy(chapter, empty)
-            if subprocess.run([*command, copied], cwd=empty).returncode:
-                different.append(chapter.stem)
+        print(f"{chapter.stem:<20}", end="", flush=True)
+        found = compare(chapter)
+        print(f"{found.seconds:6.0f} s  {f'{found.different} different' * bool(found.different)}")
+        if found.different:
+            different.append(chapter.stem)
+            print(found.log, flush=True)
     if different:
         sys.exit(
             f"make test: {', '.join(different)} gave other outputs than the committed ones. If the"
