@@ -106,12 +106,13 @@ def clean_environment(startup: str = "") -> Iterator[Path]:
             os.environ.update(former)
 
 
-def execute(source: Path, parameters: dict[str, str]) -> NotebookNode:
+def execute(source: Path, parameters: dict[str, str], startup: str = "") -> NotebookNode:
     """Execute a chapter in a new empty folder and return it, normalized.
 
     Args:
         source: the notebook, which is not changed.
         parameters: a chapter gets those that its cell tagged ``parameters`` declares.
+        startup: see :func:`environment`.
 
     Raises:
         ChapterError: there is no such file, or a cell failed that is not tagged
@@ -124,7 +125,7 @@ def execute(source: Path, parameters: dict[str, str]) -> NotebookNode:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     declared = papermill.inspect_notebook(str(source)) if parameters else {}
     given = {name: value for name, value in parameters.items() if name in declared}
-    with clean_environment() as empty, warnings.catch_warnings():
+    with clean_environment(startup) as empty, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of papermill's own parts; a chapter's are output
         output = empty.with_name(source.name)
         try:
