@@ -18,10 +18,11 @@ SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" --epochs="$
 SEEDS =
 RECIPE = quick
 CHAPTER =
+MACHINE =
 URL =
-export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER RECIPE SEEDS URL
+export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER MACHINE RECIPE SEEDS URL
 
-.PHONY: help book test test-site pdf colab refresh accuracy records benchmark lint address clean python settings
+.PHONY: help book test test-machines margins test-site pdf colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -34,6 +35,9 @@ help:
 	@echo '     RESULTS=FOLDER          where records go (full: results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
+	@echo 'make test-machines           compare the chapters as other processors would: an hour'
+	@echo '     CHAPTER=training        only that one; MACHINE=other: one machine, not like this one'
+	@echo 'make margins                 how far what the chapters say is from turning: over an hour'
 	@echo 'make test-site               test the website that make book built, in Chromium'
 	@echo 'make pdf                     print the book that make book built, with Chromium'
 	@echo 'make colab                   run the chapters as in Colab: nothing but the notebook'
@@ -59,6 +63,12 @@ book: python settings $(INSTALLED) $(PACKAGES)
 test: $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 	@$(BIN)/python -m tools.compare
+
+test-machines: $(INSTALLED)
+	@$(BIN)/python -m tools.machines --machine="$${MACHINE:-all}" $$CHAPTER
+
+margins: $(INSTALLED)
+	@$(BIN)/python -m tools.margins $$CHAPTER
 
 test-site: $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m pytest web/tests -q --site="_build/$${PROFILE:-quick}/html"

@@ -14,10 +14,13 @@ shared machines wander.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -25,6 +28,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
@@ -103,11 +107,11 @@ def usual_step(name: str, batches: Iterator, device: torch.device) -> Callable[[
 
 
 def our_step(
-    name: str, data: vgglib.Data, device: torch.device, precision: str
+    name: str, data: vgglib.Data, device: torch.device, precision: str, images: int = BATCH
 ) -> Callable[[], None]:
-    """(b): the same by the book's own loop, over a split of one batch."""
+    """(b): the same by the book's own loop, over a split of one batch (or of more images)."""
     model = vgglib.vgg(name).to(device, memory_format=torch.channels_last)
-    split = vgglib.Split(data.train.images[:BATCH], data.train.labels[:BATCH]).to(device)
+    split = vgglib.Split(data.train.images[:images], data.train.labels[:images]).to(device)
     options = {
         "transform": vgglib.make_transforms(data, RECIPE)[0],
         "optimizer": make_optimizer(model, RECIPE),
@@ -116,6 +120,33 @@ def our_step(
         "scaler": torch.amp.GradScaler(device.type, enabled=precision == "float16"),
     }
     return lambda: vgglib.train_epoch(model, split, **options)
+
+
+def copies_and_waits(
+    data: vgglib.Data, device: torch.device, precision: str, batches: int = 8
+) -> dict[str, float]:
+    """How often, for each step within an epoch, something is copied to a GPU, or it is waited for.
+
+    An epoch has some of either at its ends, so that one of a single batch is taken off.
+    """
+    images = data.train.take(torch.arange((1 + batches) * BATCH) % len(data.train))
+    found = []
+    for split in (images.take(torch.arange(BATCH)), images):
+        step = our_step("I", replace(data, train=split), device, precision, len(split))
+        step()  # warm up
+        activities = [ProfilerActivity.CPU]
+        activities += [ProfilerActivity.CUDA] * (device.type == "cuda")
+        with profile(activities=activities) as profiled:
+            step()
+        events = Counter(event.name for event in profiled.events())
+        copies = sum(n for name, n in events.items() if name.startswith("Memcpy HtoD"))
+        waits = sum(n for name, n in events.items() if re.fullmatch(r"cuda\w+Synchronize", name))
+        found.append((copies, waits))
+    (copies, waits), (all_copies, all_waits) = found
+    return {
+        "copies to the device": (all_copies - copies) / batches,
+        "waits for it": (all_waits - waits) / batches,
+    }
 
 
 def wait(device: torch.device) -> None:
@@ -263,6 +294,10 @@ def main() -> None:
             f" {100 * flop / peak:3.0f} % of {peak / 1e9:,.0f};"
             f" input {100 * input_time * found['ours']:.1f} % of the step"
         )
+
+    if device.type == "cuda":
+        for what, count in copies_and_waits(data, device, precision).items():
+            print(f"  {what}, for each step within an epoch: {count:.1f}")
 
     print("\nMean and covariance of RGB")
     noise = np.random.default_rng(0).integers(0, 256, (given.images, 3, 32, 32), dtype=np.uint8)

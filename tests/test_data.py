@@ -94,11 +94,12 @@ def test_files_that_file_managers_and_jupyter_leave_are_passed_over(image_folder
     assert len(list(read_folder_images(image_folder))) == 14
 
 
-def test_a_folder_of_a_single_class_loads(tmp_path, save_image):
-    for path in ("train/cat/0.png", "train/cat/1.png", "test/cat/0.png"):
+def test_a_folder_of_a_single_class_is_refused(tmp_path, save_image):
+    for path in ("train/pets/cat/0.png", "train/pets/dog/1.png", "test/pets/cat/0.png"):
         save_image(tmp_path / path)
-    data = load_data(tmp_path, image_size=8, validation=0.5)
-    assert (data.num_classes, len(data.train), len(data.validation)) == (1, 1, 1)
+    message = "train' has a single class, 'pets': two or more .* they are one folder too deep"
+    with pytest.raises(ValueError, match=message):
+        load_data(tmp_path, image_size=8)
 
 
 @pytest.mark.parametrize("source", ["cifar-10", "Shapes"])

@@ -82,7 +82,7 @@ def test_the_recipe_of_the_paper_has_its_numbers():
 
 def test_recipes_are_named_as_they_are_asked_for():
     assert all(recipe.name == name for name, recipe in RECIPES.items())
-    assert list(RECIPES) == list(MODELS) == ["paper", "modern", "fast", "quick"]
+    assert list(RECIPES) == list(MODELS) == ["paper", "modern", "fast", "quick", "post"]
     assert all(name in CONFIGURATIONS for names in MODELS.values() for name in names)
 
 

@@ -12,9 +12,11 @@ import pytest
 
 from tools.address import address
 from tools.chapters import KERNEL, chapters, errors, normalize, pages, read, tags
+from tools.compare import MEASURED
 from tools.settings import BUILT_IN, PROFILES, ROOT
 
 CHAPTERS = chapters()
+MEASURED_NUMBER = re.search(r"^regex: (.*)$", MEASURED.read_text(), re.MULTILINE)[1]
 EXEMPT = {"nbval-ignore-output", "nbval-skip"}
 INSTALL = """\
 try:
@@ -102,6 +104,32 @@ def test_has_outputs_and_none_is_an_unmeant_error_or_a_warning(path):
         assert not errors(cell), cell.source
         for output in cell.outputs:
             assert output.get("name") != "stderr", f"{cell.source}\n\n{output.text}"
+
+
+def texts(cell: nbformat.NotebookNode) -> list[str]:
+    """All text that a cell has put out, in any format."""
+    found = []
+    for output in cell.outputs:
+        found += [output.text] if output.output_type == "stream" else []
+        found += [text for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
+    return found
+
+
+@chapter
+def test_what_follows_the_sign_of_a_measured_number_is_one(path):
+    """Or it would be compared, and the chapter would pass on one kind of processor alone."""
+    for cell in code_cells(read(path)):
+        for text in texts(cell):
+            assert text.count("≈") == len(re.findall(MEASURED_NUMBER, text)), text
+
+
+@chapter
+def test_numbers_are_shown_and_not_hidden_behind_a_condition(path):
+    """A table of settings may have a True; a line that a cell prints may not."""
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                assert not re.search(r"\b(True|False)\b", output.text), output.text
 
 
 @chapter

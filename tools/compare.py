@@ -6,12 +6,14 @@ repository at hand but the package.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -77,19 +79,32 @@ def compare(
 
 def main() -> None:
     """Compare all chapters; end with an error that names those that differ."""
-    different = []
-    for chapter in chapters():
-        print(f"{chapter.stem:<20}", end="", flush=True)
-        found = compare(chapter)
-        print(f"{found.seconds:6.0f} s  {f'{found.different} different' * bool(found.different)}")
-        if found.different:
-            different.append(chapter.stem)
-            print(found.log, flush=True)
+
+    def run(chapter: Path) -> Comparison:
+        # A thread for each, and as many chapters at once as there are cores: two threads that wait
+        # for each other on a busy machine are slower than one.
+        found = compare(chapter, variables={"OMP_NUM_THREADS": "1"})
+        print(f"{chapter.stem:<20}{told(found)}", flush=True)
+        return found
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        paths = chapters()
+        found = dict(zip(paths, pool.map(run, paths), strict=True))
+    different = [path.stem for path in paths if found[path].different]
+    for path in paths:
+        if found[path].different:
+            print(f"\n{path.relative_to(ROOT)}\n{found[path].log}")
     if different:
         sys.exit(
             f"make test: {', '.join(different)} gave other outputs than the committed ones. If the"
             " new ones are right: make refresh CHAPTER=<name>"
         )
+
+
+def told(comparison: Comparison) -> str:
+    """Seconds, and how many cells differ if any do."""
+    differ = f", {comparison.different} differ" if comparison.different else ""
+    return f"{comparison.seconds:.0f} s{differ}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from tools.chapters import ChapterError, named
-from tools.compare import Comparison, compare
+from tools.compare import Comparison, compare, told
 from tools.settings import ROOT
 
 LOGS = ROOT / "_build" / "machines"
@@ -105,10 +105,11 @@ def playable(capabilities: dict[str, object]) -> list[Machine]:
     return [m for m in MACHINES if all(capabilities.get(name) for name in LEVELS[m.level][3])]
 
 
-def others(machines: Iterable[Machine], capabilities: dict[str, object]) -> list[Machine]:
-    """Those of other instructions than this processor's own, the most different ones first."""
-    own = next((level for level, (*_, need) in LEVELS.items() if all(map(capabilities.get, need))))
-    return [m for m in reversed(list(machines)) if m.level != own]
+def other(machines: Sequence[Machine], capabilities: dict[str, object]) -> Machine | None:
+    """One of other instructions than this processor's own: AVX2 where there is a choice."""
+    own = next(level for level, (*_, need) in LEVELS.items() if all(map(capabilities.get, need)))
+    found = [machine for machine in machines if machine.level != own]
+    return next((m for m in found if m.level == "AVX2"), found[0] if found else None)
 
 
 def compare_all(
@@ -136,12 +137,6 @@ def compare_all(
     return found
 
 
-def told(comparison: Comparison) -> str:
-    """Seconds, and how many cells differ if any do."""
-    differ = f", {comparison.different} differ" if comparison.different else ""
-    return f"{comparison.seconds:.0f} s{differ}"
-
-
 def table(found: dict[tuple[Machine, Path], Comparison]) -> str:
     """A row for each chapter, a column for each machine."""
     machines, paths = (list(dict.fromkeys(column)) for column in zip(*found, strict=True))
@@ -161,17 +156,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("chapters", nargs="*", help="all, if none is named")
     parser.add_argument(
-        "--other", action="store_true", help="only one machine, whose instructions are not ours"
+        "--machine", default="all", choices=["all", "other"], help="other: one, not like this one"
     )
     given = parser.parse_args()
     capabilities = dict(getattr(torch.cpu, "get_capabilities", dict)())
     machines = playable(capabilities)
     for level in dict.fromkeys(m.level for m in MACHINES if m not in machines):
         print(f"this processor lacks, and cannot play: {level}")
-    if given.other:
-        machines = others(machines, capabilities)[:1]
     if not machines:
         sys.exit(f"make test-machines: a {platform.machine()} processor can play none of them")
+    if given.machine == "other":
+        machines = [machine for machine in [other(machines, capabilities)] if machine]
+        if not machines:
+            print("this processor can play nothing but itself")
+            return
+        print(f"this processor plays: {machines[0]}")
     try:
         found = compare_all(machines, named(given.chapters))
     except ChapterError as error:

@@ -63,7 +63,7 @@ def exercise_2(
     split: Split,
 ) -> str | None:
     """Images that the network gets wrong, the evidence for what it names, and for the right one."""
-    wrong = _positions(wrong, len(split))
+    wrong = _positions(wrong, len(split), may_be_none=True)
     if isinstance(wrong, str):
         return wrong
     if len(wrong.unique()) < len(wrong):
@@ -72,7 +72,7 @@ def exercise_2(
         return f"Four images are asked for, and there are {len(wrong)}."
     batch, labels = _inputs(model, preprocess, split.images[wrong]), split.labels[wrong].cpu()
     named = _named(model, batch)
-    if (named == labels).all():
+    if len(wrong) and (named == labels).all():
         return "The network gets all of these right."
     if (named == labels).any():
         return f"The network gets {int((named == labels).sum())} of these right."
@@ -82,6 +82,8 @@ def exercise_2(
         there_are = int((named_of_some != split.labels[some].cpu()).sum())
         if len(wrong) < min(ASKED, there_are):
             return "The network gets more images wrong than you took. Four are asked for."
+    if len(wrong) == 0:
+        return None  # there is nothing to look at
     evidence, of_right = (class_activation(model, batch, c).cpu() for c in (named, labels))
     return first(
         tensor(
@@ -260,12 +262,14 @@ def _inputs(model: VGG, preprocess: Transform, images: Tensor) -> Tensor:
     return preprocess(images.to(next(model.parameters()).device))
 
 
-def _positions(answer: Any, count: int) -> Tensor | str:
+def _positions(answer: Any, count: int, *, may_be_none: bool = False) -> Tensor | str:
     """Positions of images as a tensor, or what is off with them."""
     try:
         positions = torch.as_tensor(answer).flatten().cpu()
     except (TypeError, ValueError, RuntimeError):
         return f"The images should be given by their positions, but there is {describe(answer)}."
+    if len(positions) == 0 and may_be_none:
+        return positions.long()
     if len(positions) == 0 or positions.dtype not in (torch.int32, torch.int64):
         return "The images should be given by their positions, which are integers."
     if not 0 <= int(positions.min()) <= int(positions.max()) < count:

@@ -157,9 +157,10 @@ def load_data(
 
     Raises:
         FileNotFoundError: the folder, or its ``train`` or ``test``, does not exist.
-        ValueError: a class without images, classes that differ between ``train`` and ``test``,
-            images outside of the folders of the classes or in folders within, a file that is no
-            image or is damaged, a folder of the name of a built-in set, or an impossible argument.
+        ValueError: a single class, a class without images, classes that differ between ``train``
+            and ``test``, images outside of the folders of the classes or in folders within, a file
+            that is no image or is damaged, a folder of the name of a built-in set, or an impossible
+            argument.
         RuntimeError: the download failed or is damaged.
     """
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
@@ -284,6 +285,12 @@ def _check_folder(folder: Path) -> tuple[str, ...]:
     }
     if not classes["train"]:
         raise ValueError(f"{str(folder / 'train')!r} has no folder of a class: {layout}")
+    if len(classes["train"]) == 1:
+        only = folder / "train" / classes["train"][0]
+        raise ValueError(
+            f"{str(folder / 'train')!r} has a single class, {only.name!r}: two or more are needed to"
+            f" tell apart. If the classes are folders in {str(only)!r}, they are one folder too deep"
+        )
     for part in ("train", "test"):
         loose = [f for f in (folder / part).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
         if any(file.is_file() and _is_visible(file) for file in loose):

@@ -1,0 +1,80 @@
+"""What the chapters say of their own trainings holds with a margin: tests/margins.json.
+
+A red run of a chapter may mean that such a condition has turned. The file says how far it was.
+"""
+
+import json
+
+import pytest
+
+from tools import margins
+from tools.chapters import ChapterError, chapters, read
+from tools.margins import PRECISIONS, SEEDS, conditions, deviations_away
+
+FAR = 3  # deviations
+ALL = conditions()
+
+
+def words(chapter):
+    """Text and printed output of a chapter, with single spaces."""
+    (path,) = [path for path in chapters() if path.stem == chapter]
+    parts = []
+    for cell in read(path).cells:
+        parts.append(cell.source if cell.cell_type == "markdown" else "")
+        for output in cell.get("outputs", []):
+            parts.append(output.get("text", "") + output.get("data", {}).get("text/markdown", ""))
+    return " ".join(" ".join(parts).split())
+
+
+@pytest.mark.parametrize("condition", ALL, ids=lambda c: f"{c['chapter']}: {c['claim'][:40]}")
+def test_a_condition_is_in_the_chapter_and_far_from_turning(condition):
+    assert condition["claim"] in words(condition["chapter"])
+    for precision in PRECISIONS:
+        assert len(condition[precision]) >= SEEDS, "run: make margins"
+    assert deviations_away(condition) >= FAR
+
+
+def test_the_file_stands_as_it_is_written():
+    assert margins.MARGINS.read_text(encoding="utf-8") == margins.to_json(ALL)
+
+
+def test_deviations_are_counted_in_the_worse_precision():
+    condition = {"bfloat16": [9.0, 10.0, 11.0], "float32": [1.0, 2.0, 3.0]}
+    assert deviations_away(condition) == 2
+    assert deviations_away({"bfloat16": [1.0, 1.0], "float32": [2.0, 2.0]}) == float("inf")
+    assert deviations_away({"bfloat16": [-1.0, -1.0], "float32": [2.0, 2.0]}) == -float("inf")
+
+
+def test_quantities_are_measured_with_other_seeds_and_precisions(tmp_path, monkeypatch):
+    import nbformat
+
+    source = "import torch, vgglib\ntorch.manual_seed(0)\ndrawn = torch.rand(1).item()"
+    cells = [nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell("drawn = -1")]
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    asked = {"chapter": "chapter", "claim": ""}
+    half = "vgglib.choose_precision(torch.device('cpu')) == 'bfloat16'"
+    every = [
+        asked | {"quantity": "drawn", "after": "torch.manual_seed(0)"},
+        asked | {"quantity": "drawn"},
+        asked | {"quantity": half},
+    ]
+    monkeypatch.setattr(margins, "conditions", lambda: every)
+    monkeypatch.setattr(margins, "EXECUTED", tmp_path)
+    first = margins.measure(path, 0, "bfloat16")
+    again = margins.measure(path, 0, "float32")
+    other = margins.measure(path, 1, "float32")
+    assert first[0] == again[0] != other[0]
+    assert (first[1], first[2], again[2]) == (-1, 1, 0)
+
+
+def test_a_line_that_no_cell_has_is_told(tmp_path):
+    with pytest.raises(ChapterError, match="0 cells have the line 'nowhere', expected one"):
+        condition = {"chapter": "a", "quantity": "1", "after": "nowhere"}
+        margins.with_measurements(read(chapters()[0]), [condition])
+
+
+def test_each_condition_says_what_it_must():
+    for condition in ALL:
+        assert {"chapter", "claim", "quantity", *PRECISIONS} <= set(condition)
+        assert json.dumps(condition)
