@@ -288,8 +288,9 @@ def _check_folder(folder: Path) -> tuple[str, ...]:
     if len(classes["train"]) == 1:
         only = folder / "train" / classes["train"][0]
         raise ValueError(
-            f"{str(folder / 'train')!r} has a single class, {only.name!r}: two or more are needed to"
-            f" tell apart. If the classes are folders in {str(only)!r}, they are one folder too deep"
+            f"{str(folder / 'train')!r} has a single class, {only.name!r}: two or more are needed"
+            f" to tell apart. If the classes are folders in {str(only)!r}, they are one folder too"
+            " deep"
         )
     for part in ("train", "test"):
         loose = [f for f in (folder / part).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
