@@ -33,8 +33,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 import vgglib
-from vgglib.devices import device_name, keep_freed_memory
+from vgglib.data import Data
+from vgglib.machine.devices import device_name, keep_freed_memory
 from vgglib.optimization import make_optimizer
+from vgglib.statistics import ChannelStatistics
 from vgglib.transforms import PCAColorShift
 
 MODELS = ("I", "II", "III")
@@ -56,7 +58,7 @@ class Images(Dataset):
         return self.transform(Image.fromarray(self.images[index])), self.labels[index]
 
 
-def usual_transform(statistics: vgglib.ChannelStatistics, flip: float = 0.5) -> v2.Transform:
+def usual_transform(statistics: ChannelStatistics, flip: float = 0.5) -> v2.Transform:
     """Flip, scale, subtract and shift, for one PIL image."""
     components = statistics.pca()
     return v2.Compose(
@@ -70,7 +72,7 @@ def usual_transform(statistics: vgglib.ChannelStatistics, flip: float = 0.5) -> 
     )
 
 
-def usual_batches(data: vgglib.Data, device: torch.device) -> Iterator:
+def usual_batches(data: Data, device: torch.device) -> Iterator:
     """(a): one process takes image after image, transforms it, and puts batches together."""
     transform = usual_transform(vgglib.channel_statistics(data.train.images))
     loader = DataLoader(Images(data.train, transform), BATCH, shuffle=True, drop_last=True)
@@ -79,7 +81,7 @@ def usual_batches(data: vgglib.Data, device: torch.device) -> Iterator:
             yield images.to(device), labels.to(device)
 
 
-def our_batches(data: vgglib.Data, device: torch.device) -> Iterator:
+def our_batches(data: Data, device: torch.device) -> Iterator:
     """(b): the lines of `vgglib.train_epoch` that make a batch."""
     transform, _ = vgglib.make_transforms(data, RECIPE)
     split = data.train.to(device)
@@ -107,7 +109,7 @@ def usual_step(name: str, batches: Iterator, device: torch.device) -> Callable[[
 
 
 def our_step(
-    name: str, data: vgglib.Data, device: torch.device, precision: str, images: int = BATCH
+    name: str, data: Data, device: torch.device, precision: str, images: int = BATCH
 ) -> Callable[[], None]:
     """(b): the same by the book's own loop, over a split of one batch (or of more images)."""
     model = vgglib.vgg(name).to(device, memory_format=torch.channels_last)
@@ -123,7 +125,7 @@ def our_step(
 
 
 def copies_and_waits(
-    data: vgglib.Data, device: torch.device, precision: str, batches: int = 8
+    data: Data, device: torch.device, precision: str, batches: int = 8
 ) -> dict[str, float]:
     """How often, for each step within an epoch, something is copied to a GPU, or it is waited for.
 

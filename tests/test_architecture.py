@@ -8,18 +8,10 @@ import torch
 import torchvision
 from torch import nn
 
-from vgglib.architecture import (
-    CONFIGURATIONS,
-    VGG,
-    ConvDescriptor,
-    LinearDescriptor,
-    StackedConv2d,
-    StackedLinear,
-    initialize,
-    load_torchvision,
-    to_torchvision,
-    vgg,
-)
+from vgglib.architecture import VGG, StackedConv2d, StackedLinear, initialize
+from vgglib.configurations import CONFIGURATIONS, vgg
+from vgglib.descriptors import ConvDescriptor, LinearDescriptor
+from vgglib.weights import load_torchvision, to_torchvision
 
 # Kernel sides and output channels of each stack, and the fully connected features, written out
 # here a second time, so that the parameters can be counted without vgglib.

@@ -52,8 +52,8 @@ def test_exercise_2(verdict, images):
     pca = channel_statistics(images).pca()
     subtract = SubtractMean([0.4, 0.5, 0.6])
 
-    def orders(scale="root", std=0.5):
-        shift = PCAColorShift(pca.eigenvalues, pca.eigenvectors, std=std, scale=scale)
+    def orders(by="root", std=0.5):
+        shift = PCAColorShift(pca.eigenvalues, pca.eigenvectors, std=std, by=scale)
         return (
             lambda pictures, draw: subtract(shift.transform(pictures, draw)),
             lambda pictures, draw: shift.transform(subtract(pictures), draw),
@@ -121,8 +121,8 @@ def test_exercise_4(verdict, images, tmp_path, save_image):
         save_image(tmp_path / "jpeg" / f"{i}.jpg", pixels=image.movedim(0, -1).numpy(), quality=99)
     found = channel_statistics(tmp_path / "png")
     pca = found.pca()
-    large, values = pca.on_scale(255), pca.eigenvalues
-    back = large.on_scale(1)
+    large, values = pca.for_white(255), pca.eigenvalues
+    back = large.for_white(1)
     assert "right." in verdict(check.exercise_4, images, found, large, back)
     assert "right." in verdict(
         check.exercise_4, images, found, large.eigenvalues, back.eigenvalues.tolist()

@@ -7,6 +7,7 @@ import torch
 
 import vgglib
 from vggcheck import results as check
+from vgglib.evaluation import Evaluation
 
 ROWS = {  # not those of the chapter
     "I": (80.0, 90.0, 95.0, 97.5, 98.0),
@@ -139,7 +140,7 @@ def test_exercise_4(verdict, trained):
     assert "waiting" in ask(single=...)
     assert "waiting" in ask(letters=...)
     validation = vgglib.evaluate(run.model, data.validation, run.test_transform)
-    other = vgglib.Evaluation(both.loss, both.top_k_accuracy, both.probabilities.roll(1, 0))
+    other = Evaluation(both.loss, both.top_k_accuracy, both.probabilities.roll(1, 0))
     for answer, said in [
         ({"both": single}, "with the mirror image is without it"),
         ({"single": both}, "without the mirror image is with it"),

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from vggcheck import ten_years_later as check
-from vgglib import RECIPES, Experiment, trace, training_pflop
+from vgglib import RECIPES, trace, training_pflop
 from vgglib.evaluation import Evaluation
+from vgglib.experiments import Experiment
 from vgglib.training import Training
 
 

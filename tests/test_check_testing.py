@@ -5,8 +5,8 @@ import torch
 from torchvision.transforms.v2 import functional as TF
 
 from vggcheck import testing as check
-from vgglib import Protocol, Split, multiply_adds, trace, vgg
-from vgglib.protocols import ConvolutionalVGG, predict_by
+from vgglib import Split, trace, vgg
+from vgglib.protocols import ConvolutionalVGG, Protocol, multiply_adds, predict_by
 
 
 def preprocess(images):

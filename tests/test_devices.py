@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vgglib.devices import autocast, choose_device, choose_precision, device_name
+from vgglib.machine.devices import autocast, choose_device, choose_precision, device_name
 
 CPU, CUDA, MPS = map(torch.device, ("cpu", "cuda", "mps"))
 

@@ -8,13 +8,14 @@ import sys
 import pytest
 import torch
 
-from vgglib import distributed
-from vgglib.__main__ import main, with_starts
+from vgglib.__main__ import with_starts
+from vgglib.imagenet import main
+from vgglib.machine import distributed
 
 WORKER = """
 import sys
 import torch
-from vgglib import Recipe, SubtractMean, distributed, load_data, make_transforms
+from vgglib import Recipe, SubtractMean, load_data, make_transforms
 from vgglib import train, training, vgg
 
 result, checkpoint, recipe, stop_after = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -173,7 +174,7 @@ def test_an_error_of_process_0_ends_them_all_with_one_message(tmp_path):
 
 EACH_ITS_OWN_FOLDERS = """
 import os, sys
-from vgglib.__main__ import main
+from vgglib.imagenet import main
 
 number = os.environ["RANK"]
 main([*sys.argv[1:], "--results", f"results{number}", "--checkpoints", f"checkpoints{number}"])

@@ -6,15 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from vgglib.architecture import vgg
+from vgglib.configurations import vgg
 from vgglib.data import Split
-from vgglib.evaluation import (
-    confusion_matrix,
-    evaluate,
-    predict,
-    top_k_accuracy,
-    top_k_error,
-)
+from vgglib.evaluation import confusion_matrix, evaluate, predict, top_k_accuracy, top_k_error
 
 
 def plain_loop(scores, labels, max_k):

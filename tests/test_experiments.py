@@ -11,25 +11,20 @@ import torch
 from torchvision.transforms.v2 import functional as F
 
 from vgglib import experiments, training
-from vgglib.architecture import CONFIGURATIONS, vgg
+from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
 from vgglib.experiments import (
-    ABLATION,
-    MODELS,
-    RECIPES,
-    SCALES,
-    deeper,
     make_network,
     make_transforms,
     package_version,
     run_experiment,
     training_pflop,
 )
+from vgglib.recipes import ABLATION, NETWORKS, RECIPES, TRAINING_SCALES, Recipe, deeper
 from vgglib.records import FIELDS, read_records
 from vgglib.statistics import channel_statistics
-from vgglib.trace import trace
-from vgglib.training import Recipe
+from vgglib.tracing import trace
 from vgglib.transforms import (
     PCAColorShift,
     RandomHorizontalFlip,
@@ -61,16 +56,16 @@ def run(data, name="I", recipe=RECIPE, **options):
 # --------------------------------------------------------------------------------------------------
 
 
-def test_the_recipe_of_the_paper_has_its_numbers():
+def test_the_classic_recipe_has_the_papers_numbers():
     """Section 3.1 of the paper; epochs, patience and batch are fitted to two CPU cores."""
-    paper = RECIPES["paper"]
+    paper = RECIPES["classic"]
     assert (paper.momentum, paper.weight_decay, paper.dropout) == (0.9, 5e-4, 0.5)
     assert (paper.learning_rate, paper.factor, paper.flip) == (1e-2, 0.1, 0.5)
-    assert (paper.color_std, paper.color_scale) == (0.1, "eigenvalue")
+    assert (paper.color_std, paper.color_by) == (0.1, "eigenvalue")
     assert (paper.schedule, paper.width) == ("plateau", 1.0)
     later = {
         "nesterov": False, "label_smoothing": 0.0, "translation": 0, "batch_norm": False,
-        "averaging": 0.0, "muon": 0.0, "whitening": False, "crop": 0, "scale": (0, 0),
+        "averaging": 0.0, "muon": 0.0, "whitening": False, "crop": 0, "training_scale": (0, 0),
     }  # fmt: skip
     assert {name: getattr(paper, name) for name in later} == later
     zhong = Recipe("paper")
@@ -82,8 +77,8 @@ def test_the_recipe_of_the_paper_has_its_numbers():
 
 def test_recipes_are_named_as_they_are_asked_for():
     assert all(recipe.name == name for name, recipe in RECIPES.items())
-    assert list(RECIPES) == list(MODELS) == ["paper", "modern", "fast", "quick", "post"]
-    assert all(name in CONFIGURATIONS for names in MODELS.values() for name in names)
+    assert list(RECIPES) == list(NETWORKS) == ["classic", "modern", "fast", "quick", "post"]
+    assert all(name in CONFIGURATIONS for names in NETWORKS.values() for name in names)
 
 
 def test_a_deeper_network_gets_half_of_the_epochs():
@@ -107,13 +102,13 @@ def test_the_transforms_have_the_statistics_of_the_training_images(data):
     assert subtract.mean == pytest.approx(statistics.mean.tolist())
     assert isinstance(shift, PCAColorShift)
     assert shift.eigenvalues == pytest.approx(statistics.pca().eigenvalues.tolist())
-    assert (shift.std, shift.scale) == (0.1, "eigenvalue")
+    assert (shift.std, shift.by) == (0.1, "eigenvalue")
     (alone,) = test_transform.transforms
     assert str(alone) == str(subtract)
 
 
 def test_a_recipe_with_crops_trains_on_them_and_validates_on_the_center():
-    recipe = SCALES["S = 32 to 64"]
+    recipe = TRAINING_SCALES["S = 32 to 64"]
     data = load_data("shapes", train_images=60, validation=1 / 3, test_images=30)
     train_transform, test_transform = make_transforms(data, recipe)
     crop = train_transform.transforms[0]
@@ -126,11 +121,11 @@ def test_a_recipe_with_crops_trains_on_them_and_validates_on_the_center():
 
 
 def test_the_training_scales_are_the_papers_divided_by_8():
-    assert [r.scale for r in SCALES.values()] == [(32, 32), (48, 48), (32, 64)]
-    assert {r.crop for r in SCALES.values()} == {28}
-    free = {"name", "scale"}
-    first = SCALES["S = 32"]
-    for recipe in SCALES.values():
+    assert [r.training_scale for r in TRAINING_SCALES.values()] == [(32, 32), (48, 48), (32, 64)]
+    assert {r.crop for r in TRAINING_SCALES.values()} == {28}
+    free = {"name", "training_scale"}
+    first = TRAINING_SCALES["S = 32"]
+    for recipe in TRAINING_SCALES.values():
         changed = {
             f.name for f in fields(Recipe) if getattr(recipe, f.name) != getattr(first, f.name)
         }
@@ -139,15 +134,15 @@ def test_the_training_scales_are_the_papers_divided_by_8():
 
 def test_a_recipe_with_an_impossible_crop_is_refused():
     with pytest.raises(ValueError, match="a scale of 24 to 24 px for a crop of 28 px"):
-        Recipe("bad", crop=28, scale=(24, 24))
+        Recipe("bad", crop=28, training_scale=(24, 24))
     with pytest.raises(ValueError, match="needs a crop"):
-        Recipe("bad", scale=(32, 64))
-    assert Recipe("one scale", crop=28, scale=48).scale == (48, 48)
+        Recipe("bad", training_scale=(32, 64))
+    assert Recipe("one scale", crop=28, training_scale=48).training_scale == (48, 48)
 
 
 def test_the_color_shift_can_be_scaled_otherwise_or_left_out(data):
-    shifted, _ = make_transforms(data, replace(RECIPE, color_scale="root", color_std=0.3))
-    assert (shifted.transforms[-1].std, shifted.transforms[-1].scale) == (0.3, "root")
+    shifted, _ = make_transforms(data, replace(RECIPE, color_by="root", color_std=0.3))
+    assert (shifted.transforms[-1].std, shifted.transforms[-1].by) == (0.3, "root")
     plain, _ = make_transforms(data, replace(RECIPE, color_std=0.0))
     assert [type(step) for step in plain.transforms] == [RandomHorizontalFlip, SubtractMean]
 
@@ -354,7 +349,7 @@ def test_results_are_written_last_and_the_test_split_is_read_once(data, monkeypa
     note(experiments, "write_record", lambda *args: "record")
     run(data, results=tmp_path / "results", checkpoints=tmp_path / "checkpoints")
     epoch = ["epoch", "evaluated on validation", "checkpoint"]
-    assert events == [*epoch, *epoch, "evaluated on test", "record"]
+    assert events == ["checkpoint", *epoch, *epoch, "evaluated on test", "record"]
 
 
 def test_a_second_call_returns_at_once_with_the_same_record(data, monkeypatch, tmp_path):
@@ -375,7 +370,7 @@ def test_a_second_call_returns_at_once_with_the_same_record(data, monkeypatch, t
 def test_a_finished_run_may_be_looked_at_on_another_machine(data, tmp_path):
     run(data, checkpoints=tmp_path)
     state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
-    state["devices"] = ["GPU, float16", "another GPU, bfloat16"]
+    state["computed"] = [("GPU", "float16"), ("another GPU", "bfloat16")]
     torch.save(state, tmp_path / CHECKPOINT)
     found = run_experiment("I", data, RECIPE, checkpoints=tmp_path, device="cpu")
     assert found.record["device"] == "GPU, float16; then another GPU, bfloat16"
@@ -447,8 +442,8 @@ def test_what_cannot_be_is_refused_before_training(data, monkeypatch):
         run(data, "A")
     with pytest.raises(ValueError, match="whole numbers of channels"):
         run(data, recipe=replace(RECIPE, width=1 / 3))
-    with pytest.raises(ValueError, match="scale must be one of"):
-        run(data, recipe=replace(RECIPE, color_scale="square"))
+    with pytest.raises(ValueError, match="unknown color_by 'square'"):
+        run(data, recipe=replace(RECIPE, color_by="square"))
 
 
 def test_a_record_that_cannot_be_written_leaves_the_training_in_its_checkpoint(
@@ -532,7 +527,9 @@ def test_the_operations_of_a_training_are_six_for_each_multiply_add(data):
 
 def test_the_record_holds_all_settings(data):
     wanted = {f.name: getattr(RECIPE, f.name) for f in fields(RECIPE)}
-    assert run(data).record["settings"] == wanted | {"scale": [0, 0]}  # JSON has lists only
+    assert run(data).record["settings"] == wanted | {
+        "training_scale": [0, 0]
+    }  # JSON has lists only
 
 
 @pytest.mark.parametrize("name", ["modern", "fast"])
@@ -540,7 +537,7 @@ def test_the_later_recipes_learn_and_resume_bit_for_bit(larger, tmp_path, monkey
     """Their momentum, schedule and average of weights are in the checkpoint too."""
     data = larger
     recipe = replace(RECIPES[name], epochs=3, batch_size=10, width=1 / 16)
-    model = MODELS[name][0]
+    model = NETWORKS[name][0]
     whole = run(data, model, recipe)
     losses = whole.training.history["train_loss"]
     assert losses[-1] < losses[0]
@@ -552,7 +549,7 @@ def test_the_later_recipes_learn_and_resume_bit_for_bit(larger, tmp_path, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "save_checkpoint", save_then_stop)
-    for _ in range(3):
+    for _ in range(4):  # one is written before the first epoch
         with pytest.raises(KeyboardInterrupt):
             run(data, model, recipe, checkpoints=tmp_path)
     again = run(data, model, recipe, checkpoints=tmp_path)

@@ -222,7 +222,7 @@ class OnlyWords:
 
 
 def test_a_method_is_shown_at_the_margin():
-    assert figures.show_source(figures.PCA.on_scale).data.startswith("```python\ndef on_scale(")
+    assert figures.show_source(figures.PCA.for_white).data.startswith("```python\ndef for_white(")
 
 
 def test_a_body_that_is_a_docstring_alone_is_kept():

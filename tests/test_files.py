@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vgglib.files import atomic_write, check_writable
+from vgglib.machine.files import atomic_write, check_writable
 
 
 def test_a_file_is_written_and_its_folder_made(tmp_path):
@@ -97,6 +97,6 @@ def test_a_folder_that_takes_no_files_is_refused(tmp_path, monkeypatch):
     def refuse(**options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("vgglib.files.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("vgglib.machine.files.tempfile.TemporaryFile", refuse)
     with pytest.raises(OSError, match=r"cannot write results .*\(Permission denied\): choose"):
         check_writable(tmp_path, "results")

@@ -6,10 +6,11 @@ import torch
 from PIL import Image
 
 from vgglib import imagenet
-from vgglib.architecture import to_torchvision, vgg
+from vgglib.configurations import vgg
 from vgglib.evaluation import top_k_error
 from vgglib.protocols import Protocol, predict_by
 from vgglib.transforms import SubtractMean
+from vgglib.weights import to_torchvision
 
 SMALL = [
     "--networks",

@@ -4,13 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from vgglib.architecture import VGG, vgg
-from vgglib.inspection import (
-    activations,
-    class_activation,
-    nearest_neighbors,
-    preferred_images,
-)
+from vgglib.architecture import VGG
+from vgglib.configurations import vgg
+from vgglib.inspection import activations, class_activation, nearest_neighbors, preferred_images
 
 
 @pytest.fixture

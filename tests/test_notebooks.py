@@ -202,7 +202,7 @@ def printed(cell: nbformat.NotebookNode) -> str:
 
 
 def test_every_entry_of_the_glossary_is_linked_from_a_chapter():
-    glossary = (ROOT / "glossary.md").read_text(encoding="utf-8")
+    glossary = (ROOT / "pages" / "glossary.md").read_text(encoding="utf-8")
     entries = {
         heading.lower().replace(" ", "-") for heading in re.findall(r"^### (.+)$", glossary, re.M)
     }
@@ -210,6 +210,6 @@ def test_every_entry_of_the_glossary_is_linked_from_a_chapter():
     for _, notebook in notebooks():
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                linked |= set(re.findall(r"\]\(\.\./glossary\.md#([\w-]+)\)", cell.source))
+                linked |= set(re.findall(r"\]\(\.\./pages/glossary\.md#([\w-]+)\)", cell.source))
     assert entries
     assert linked == entries

@@ -12,7 +12,7 @@ from vgglib.optimization import (
     orthogonalize,
     update_average,
 )
-from vgglib.training import Recipe
+from vgglib.recipes import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tools.chapters import read
 from tools.settings import ROOT
-from vgglib.records import published_folder, read_records
+from vgglib.records import book_results, read_records
 
 
 def chapter_text(name):
@@ -16,7 +16,7 @@ def mean(field, recipe, model, epochs):
     """Over the seeds, on ``cifar10-jpeg``."""
     values = [
         record[field][0] if field == "top_k_accuracy" else record[field]
-        for record in read_records(published_folder())
+        for record in read_records(book_results())
         if record["dataset"] == "cifar10-jpeg"
         and (record["recipe"], record["model"], record["epochs"]) == (recipe, model, epochs)
     ]

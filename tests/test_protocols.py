@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from vgglib.architecture import VGG, vgg
+from vgglib.architecture import VGG
+from vgglib.configurations import vgg
 from vgglib.evaluation import predict
 from vgglib.protocols import (
     ConvolutionalVGG,
@@ -16,7 +17,7 @@ from vgglib.protocols import (
     predict_by,
     scales_around,
 )
-from vgglib.trace import trace
+from vgglib.tracing import trace
 from vgglib.transforms import SubtractMean
 
 SUBTRACT = SubtractMean((0.5, 0.4, 0.3))

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from vgglib import records
-from vgglib.experiments import ABLATION, RECIPES, SCALES, training_pflop
-from vgglib.recipe import Recipe
+from vgglib.experiments import training_pflop
+from vgglib.recipes import SERIES, Recipe
 from vgglib.records import FIELDS, read_records, write_record
-from vgglib.trace import trace
+from vgglib.tracing import trace
 
 
 def make(**changes):
@@ -154,14 +154,14 @@ def test_the_published_records_lie_at_the_top_of_a_clone_or_in_the_package(tmp_p
     package = tmp_path / "vgglib"
     package.mkdir()
     monkeypatch.setattr(records, "__file__", str(package / "records.py"))
-    assert records.published_folder() == tmp_path / "results"
-    (package / "published").mkdir()
-    assert records.published_folder() == package / "published"
+    assert records.book_results() == tmp_path / "results"
+    (package / "results").mkdir()
+    assert records.book_results() == package / "results"
 
 
 def test_each_published_record_has_the_name_of_its_run():
     """Under another name the same run, trained again, would stand beside it and count twice."""
-    folder = records.published_folder()
+    folder = records.book_results()
     files = [*folder.glob("*.json")]
     assert files
     for file in files:
@@ -170,7 +170,7 @@ def test_each_published_record_has_the_name_of_its_run():
 
 def published():
     """Those of the book; a reader's own may lie beside them."""
-    found = records.read_records(records.published_folder())
+    found = records.read_records(records.book_results())
     return [record for record in found if record["dataset"] in ("shapes", "cifar10-jpeg")]
 
 
@@ -178,13 +178,13 @@ def settings_of(record):
     """A setting that came after the record was written had its default then."""
     defaults = {f.name: f.default for f in fields(Recipe) if f.default is not MISSING}
     settings = defaults | record["settings"]
-    return settings | {"scale": tuple(settings["scale"])}
+    return settings | {"training_scale": tuple(settings["training_scale"])}
 
 
 @pytest.mark.parametrize("record", published(), ids=records.record_name)
 def test_a_published_record_is_of_the_recipe_as_it_is_now(record):
     """The chapters print the settings beside accuracies that these settings must have reached."""
-    recipes = {r.name: r for r in (*RECIPES.values(), *ABLATION.values(), *SCALES.values())}
+    recipes = {r.name: r for known, _ in SERIES.values() for r in known.values()}
     recipe = asdict(recipes[record["recipe"]])
     settings = settings_of(record)
     free = {"epochs", "patience", "deeper_epochs"}  # as many as `deeper` or EPOCHS made of them

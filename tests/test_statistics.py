@@ -182,10 +182,10 @@ def test_images_of_one_color_have_no_variance():
 
 def test_an_eigenvalue_grows_with_the_square_of_the_scale():
     pca = PCA(torch.tensor([0.2, 0.1, 0.0]), torch.eye(3))
-    on_255 = pca.on_scale(255)
+    on_255 = pca.for_white(255)
     torch.testing.assert_close(on_255.eigenvalues, pca.eigenvalues * 65025)
-    torch.testing.assert_close(on_255.on_scale(1).eigenvalues, pca.eigenvalues)
-    assert on_255.scale == 255 and on_255.eigenvectors is pca.eigenvectors
+    torch.testing.assert_close(on_255.for_white(1).eigenvalues, pca.eigenvalues)
+    assert on_255.white == 255 and on_255.eigenvectors is pca.eigenvectors
 
 
 @pytest.mark.parametrize(

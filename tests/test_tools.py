@@ -244,8 +244,8 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     for package in ("vgglib", "vggcheck"):
         assert {f"{package}/{path.name}" for path in (ROOT / package).glob("*.py")} <= names
     published = {p.relative_to(source / "results") for p in (source / "results").rglob("*.json")}
-    assert any(p.parent.name == "tests" for p in published)
-    assert {f"vgglib/published/{p.as_posix()}" for p in published} <= names
+    assert any(p.parent.name == "protocols" for p in published)
+    assert {f"vgglib/results/{p.as_posix()}" for p in published} <= names
     assert not any(name.startswith(("tests", "tools", "chapters")) for name in names)
 
 
@@ -375,10 +375,3 @@ def test_first_page_has_the_table_of_the_records(tmp_path):
     page.write_text(page.read_text().replace("| III | 86.93 |", "| III | 8.93 |"))
     assert landing.renew(page)
     assert page.read_bytes() == landing.PAGE.read_bytes()
-
-
-def test_first_page_and_results_have_the_same_rows_of_the_post():
-    cells = read(ROOT / "chapters" / "results.ipynb").cells
-    (source,) = (cell.source for cell in cells if cell.source.startswith("POST = "))
-    rows = ast.literal_eval(ast.parse(source).body[0].value)
-    assert {name: accuracies[0] for name, accuracies in rows.items()} == landing.POST

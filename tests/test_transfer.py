@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from vgglib.architecture import VGG, vgg
+from vgglib.architecture import VGG
+from vgglib.configurations import vgg
 from vgglib.transfer import match_layers, transfer_weights
 
 FIRST_CONVOLUTIONS = [f"features.stack{i}.conv1" for i in (1, 2, 3)]

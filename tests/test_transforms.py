@@ -230,7 +230,7 @@ def test_an_impossible_probability_is_refused(p):
 @pytest.mark.parametrize(("scale", "power"), [("eigenvalue", 1), ("root", 0.5)])
 def test_the_deviation_along_each_eigenvector(scale, power, std):
     images = torch.zeros(20_000, 3, 1, 1, dtype=torch.float64)
-    shifts = color_shift(scale=scale, std=std)(images).flatten(1)
+    shifts = color_shift(by=scale, std=std)(images).flatten(1)
     along = shifts @ EIGENVECTORS
     torch.testing.assert_close(along.std(dim=0), std * EIGENVALUES**power, rtol=0.03, atol=0)
     # The three draws are independent of each other, and around zero.
@@ -264,9 +264,9 @@ def test_one_image_is_shifted_by_three_draws():
 def test_uint8_images_are_shifted_by_255_times_as_much():
     images = torch.full((50, 3, 2, 2), 128, dtype=torch.uint8)
     torch.manual_seed(7)
-    output = color_shift(scale="root")(images)
+    output = color_shift(by="root")(images)
     torch.manual_seed(7)
-    shifted = color_shift(scale="root")(images / 255.0)
+    shifted = color_shift(by="root")(images / 255.0)
     assert output.dtype == torch.uint8
     assert torch.equal(output, (255 * shifted).round().clamp(0, 255).byte())
 
@@ -311,7 +311,7 @@ def test_shifting_before_or_after_subtracting_the_mean_is_the_same():
         ({"eigenvectors": torch.ones(3, 3)}, "eigenvectors must be orthonormal"),
         ({"std": -0.1}, "std must not be negative, got -0.1"),
         ({"std": float("nan")}, "std must not be negative, got nan"),
-        ({"scale": "sqrt"}, "scale must be one of eigenvalue, root, got 'sqrt'"),
+        ({"by": "sqrt"}, "unknown by 'sqrt'"),
     ],
 )
 def test_impossible_components_are_refused(options, message):

@@ -16,8 +16,8 @@ from tools.chapters import ChapterError, chapters, execute, to_bytes
 from tools.refresh import refresh
 from tools.settings import ROOT, Settings, read_settings
 from tools.steps import step
-from vgglib.devices import choose_device
-from vgglib.files import atomic_write, check_writable
+from vgglib.machine.devices import choose_device
+from vgglib.machine.files import atomic_write, check_writable
 
 TRAIN = ("training", "going_deeper", "ten_years_later")
 TABLES = ("results", "ten_years_later")

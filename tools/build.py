@@ -5,20 +5,21 @@ All happens in a folder of its own. The last good site is replaced at the very e
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL import Image
 
 from tools.chapters import ChapterError, chapters, execute, pages, plain, to_bytes
+from tools.live_figures import make_figures
 from tools.settings import ROOT, Settings, read_settings
 from tools.steps import step
-from tools.web import make_figures
-from vgglib.devices import choose_device
-from vgglib.files import check_writable
+from vgglib.machine.devices import choose_device
+from vgglib.machine.files import check_writable
 
 # What the website is made of besides the pages in _toc.yml.
 SOURCES = ("_config.yml", "_toc.yml", "assets", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
@@ -62,7 +63,8 @@ def build(settings: Settings) -> Path:
         recover(place / name)
     shutil.rmtree(settings.work, ignore_errors=True)
     source = settings.work / "source"
-    (source / "chapters").mkdir(parents=True)
+    for folder in ("chapters", "pages"):
+        (source / folder).mkdir(parents=True)
     # ... and folders that cannot be written.
     check_writable(settings.results, "records")
     check_writable(settings.checkpoints, "checkpoints")
@@ -151,11 +153,28 @@ def finish(site: Path) -> None:
         page.write_text(text, encoding="utf-8")
     # The first page itself rather than a page that sends there.
     first = site / f"{pages()[0]}.html"
-    shutil.copy(first, site / "index.html")
+    text = seen_from_above(first.read_text(encoding="utf-8"), first.parent.relative_to(site))
+    (site / "index.html").write_text(text, encoding="utf-8")
     shutil.copy(ROOT / "web" / "404.html", site / "404.html")
     for name in UNUSED:
         for file in site.rglob(name):
             file.unlink()
+
+
+def seen_from_above(html: str, folder: PurePath) -> str:
+    """A page of a folder with its relative addresses as they are at the top of the site."""
+
+    def moved(match: re.Match[str]) -> str:
+        name, address = match.groups()
+        path, mark, rest = re.fullmatch(r"([^?#]*)([?#]?)(.*)", address).groups()
+        if path:
+            slash = "/" * (path.endswith("/"))
+            path = posixpath.normpath(posixpath.join(folder.as_posix(), path)) + slash
+        return f'{name}="{path}{mark}{rest}"'
+
+    # Relative is what begins with no scheme, no slash and no mark.
+    relative = r'"((?![a-z][a-z0-9+.-]*:|[/#])[^"]*)"'
+    return re.sub(rf"\b(href|src|action|data-content_root)={relative}", moved, html)
 
 
 def replace(target: Path, new: Path) -> None:

@@ -24,7 +24,7 @@ import nbformat
 from tools.chapters import ChapterError, execute, named, read, to_bytes
 from tools.machines import STARTUP
 from tools.settings import ROOT
-from vgglib.files import atomic_write
+from vgglib.machine.files import atomic_write
 
 MARGINS = ROOT / "tests" / "margins.json"
 EXECUTED = ROOT / "_build" / "margins"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools import landing
 from tools.chapters import ChapterError, execute, named, to_bytes
-from vgglib.files import atomic_write
+from vgglib.machine.files import atomic_write
 
 
 def refresh(path: Path) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from vggcheck.answers import choice, describe, exercise, first, number, tensor
-from vgglib import Data, Evaluation, Experiment, predict
-from vgglib.data import Split
+from vgglib import predict
+from vgglib.data import Data, Split
+from vgglib.evaluation import Evaluation
+from vgglib.experiments import Experiment
 
 
 @exercise(1)

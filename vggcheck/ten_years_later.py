@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from vggcheck.answers import choice, describe, exercise, first, number, ratio
-from vgglib import RECIPES, Experiment, Recipe, trace, training_pflop
+from vgglib import RECIPES, Recipe, trace, training_pflop
+from vgglib.experiments import Experiment
 from vgglib.optimization import one_cycle
 
 _close = functools.partial(ratio, tolerance=0.02)  # of numbers that may be rounded

@@ -11,9 +11,16 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from vggcheck.answers import choice, describe, exercise, first, number, shape, tensor
-from vgglib import SCALES, VGG, Protocol, Split, grid_crops, map_size, multiply_adds, trace, vgg
+from vgglib import TRAINING_SCALES, VGG, Split, trace, vgg
 from vgglib.evaluation import evaluating
-from vgglib.protocols import ConvolutionalVGG, predict_by
+from vgglib.protocols import (
+    ConvolutionalVGG,
+    Protocol,
+    grid_crops,
+    map_size,
+    multiply_adds,
+    predict_by,
+)
 
 IMAGES = 500  # of the validation images that the exercises ask for
 SAMPLE = 8  # of these the probabilities are recomputed
@@ -256,7 +263,7 @@ def exercise_5(
         return "One of the other scales is worse."
     if not isinstance(parts, (tuple, list)) or len(parts) != 2:
         return "Two parts are asked for: at the worst scale, and in training."
-    crop, (low, high) = network.image_size[0], SCALES["S = 32 to 64"].scale
+    crop, (low, high) = network.image_size[0], TRAINING_SCALES["S = 32 to 64"].scale
     return first(
         _part(parts[0], crop, worst, "The part that a window shows"),
         _part(

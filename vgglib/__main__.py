@@ -1,13 +1,13 @@
 """Train from the command line, on one device or on many::
 
-    python -m vgglib --data cifar10 --recipe paper
-    torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe paper
+    python -m vgglib --data cifar10 --recipe classic
+    torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe classic
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
 goes on from the checkpoints of a run that was interrupted. Where deeper networks start from
-shallower ones ("paper", "quick"), these are trained too. "ablation" and "scales" stand for
-several recipes; the networks of "scales" are also tested by the paper's protocols, with records in
-a folder "tests" beside the others.
+shallower ones ("classic", "post", "quick"), these are trained too. "ablation" and "scales" stand
+for several recipes; the networks of "scales" are also tested by the paper's protocols, with records
+in a folder "protocols" beside the others.
 """
 
 from __future__ import annotations
@@ -18,21 +18,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vgglib import distributed
-from vgglib.architecture import CONFIGURATIONS
+from vgglib.configurations import CONFIGURATIONS
 from vgglib.data import Data, load_data
-from vgglib.devices import PRECISIONS, choose_device, choose_precision
-from vgglib.experiments import (
-    ABLATION,
-    MODELS,
-    RECIPES,
-    SCALES,
-    Experiment,
-    deeper,
-    run_experiment,
-)
-from vgglib.files import check_writable
-from vgglib.tables import fill_tables, plan_tables
+from vgglib.experiments import Experiment, run_series
+from vgglib.machine import distributed
+from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
+from vgglib.machine.distributed import InAllProcesses
+from vgglib.machine.files import check_writable
+from vgglib.miniature import fill_tables, plan_tables
+from vgglib.recipes import SERIES
 
 
 def run(given: argparse.Namespace) -> None:
@@ -44,15 +38,11 @@ def run(given: argparse.Namespace) -> None:
         RuntimeError: a download failed.
         FloatingPointError: a training diverged.
     """
-    series = {"ablation": (ABLATION, ("I",)), "scales": (SCALES, ("I", "II", "III"))}
-    if given.recipe in series:
-        recipes, names = series[given.recipe]
-    else:
-        recipes, names = {given.recipe: RECIPES[given.recipe]}, MODELS[given.recipe]
+    recipes, names = SERIES[given.recipe]
     recipes = {key: recipe.shortened(given.epochs) for key, recipe in recipes.items()}
     if given.models:
         names = with_starts(given.models, names, any(recipe.grows for recipe in recipes.values()))
-    tests = Path(given.results) / "tests"
+    tests = Path(given.results) / "protocols"
     asked = choose_device(given.device)
     choose_precision(asked, given.precision)  # refused here, where one process tells it
     with distributed.process_group(asked) as device:
@@ -69,27 +59,23 @@ def run(given: argparse.Namespace) -> None:
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
         for seed in given.seeds:
-            experiments: dict[tuple[str, str], Experiment] = {}
-            for key, recipe in recipes.items():
-                shallow = None
-                for name in names:
-                    experiment = run_experiment(
-                        name,
-                        data,
-                        recipe if shallow is None else deeper(recipe),
-                        seed=seed,
-                        shallow=shallow,
-                        results=given.results,
-                        checkpoints=given.checkpoints,
-                        device=device,
-                        precision=given.precision,
-                    )
-                    say(summary(experiment), flush=True)
-                    if recipe.grows:
-                        shallow = experiment.model
-                    experiments[key, name] = experiment
+            experiments = {
+                (key, name): experiment
+                for key, recipe in recipes.items()
+                for name, experiment in run_series(
+                    names,
+                    data,
+                    recipe,
+                    report=lambda experiment: say(summary(experiment), flush=True),
+                    seed=seed,
+                    results=given.results,
+                    checkpoints=given.checkpoints,
+                    device=device,
+                    precision=given.precision,
+                ).items()
+            }
             if given.recipe == "scales":
-                cells = plan_tables({key: r.scale for key, r in recipes.items()}, names)
+                cells = plan_tables({key: r.training_scale for key, r in recipes.items()}, names)
                 distributed.from_first(
                     lambda cells=cells, experiments=experiments: fill_tables(
                         cells,
@@ -151,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--data", default="shapes", help="shapes, cifar10, or a folder: {train,test}/<class>/*")
-    add("--recipe", default="quick", choices=[*RECIPES, "ablation", "scales"])
+    add("--recipe", default="quick", choices=list(SERIES))
     add("--models", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default")
     add("--seeds", default=[0], nargs="+", type=int)
     add("--epochs", type=int, help="fewer or more, with patience in proportion")
@@ -162,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--downloads", default="data", help="folder for downloads")
     try:
         run(parser.parse_args(arguments))
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError, InAllProcesses) as error:
         sys.exit(f"vgglib: {error}" if distributed.is_told_here(error) else 1)
 
 

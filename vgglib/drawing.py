@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vgglib.trace import Trace
+from vgglib.tracing import Trace
 
 #: The color of each kind of layer, legible on white and on black, and told apart by who does not
 #: see colors well.
@@ -38,7 +38,7 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
     for all layers. Normalizations change no shape and are left out.
 
     Args:
-        trace: of any network, see :func:`~vgglib.trace.trace`.
+        trace: of any network, see :func:`~vgglib.tracing.trace`.
         height: of the first map in the drawing.
         description: for readers who do not see the drawing; by default the layers in a sentence.
     """

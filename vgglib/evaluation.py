@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vgglib.data import Split
-from vgglib.devices import autocast
+from vgglib.machine.devices import autocast
 
 
 def top_k_accuracy(scores: Tensor, labels: Tensor, max_k: int = 5) -> Tensor:
@@ -123,7 +123,7 @@ def predict(
         transform: preprocessing of a batch, without augmentation.
         mirror: whether the mirror image counts as well.
         batch_size: images at once.
-        precision: see :func:`vgglib.devices.choose_precision`.
+        precision: see :func:`vgglib.machine.devices.choose_precision`.
 
     Returns:
         float32 on the CPU, shape (N, classes); each row sums to 1.

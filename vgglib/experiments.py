@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ import torch
 from torch import nn
 from torchvision.transforms import v2
 
-from vgglib import distributed
-from vgglib.architecture import VGG, vgg
+from vgglib.architecture import VGG
+from vgglib.configurations import vgg
 from vgglib.data import Data
-from vgglib.devices import choose_device, choose_precision
 from vgglib.evaluation import Evaluation, evaluate
-from vgglib.files import check_writable
-from vgglib.recipe import Recipe
+from vgglib.machine import distributed
+from vgglib.machine.devices import choose_device, choose_precision
+from vgglib.machine.files import check_writable
+from vgglib.recipes import Recipe, deeper
 from vgglib.records import check_replaceable, run_name, write_record
 from vgglib.statistics import channel_statistics, whitening_filters
-from vgglib.trace import trace
+from vgglib.tracing import trace
 from vgglib.training import Training, train
 from vgglib.transfer import Transfer, transfer_weights
 from vgglib.transforms import (
@@ -31,131 +33,6 @@ from vgglib.transforms import (
     RandomTranslation,
     SubtractMean,
 )
-
-#: The recipes by name. ``"paper"`` is the paper's as Zhong (2024) brought it to the size of
-#: CIFAR-10. For two CPU cores it has fewer epochs with less patience, and smaller batches, so that
-#: there are still many steps; half of so few epochs would be too few for the deeper networks.
-#: ``"post"`` is Zhong's own plan, for a GPU: 200 epochs for I, 100 each for II and III.
-#: ``"modern"`` has what came later. ``"fast"`` trains the network ``"slim"`` with the least
-#: computation. ``"quick"`` is a short version for the built-in data set, at a quarter of the width,
-#: with fewer epochs, larger batches and a higher learning rate.
-RECIPES: dict[str, Recipe] = {
-    "paper": Recipe(
-        "paper", epochs=12, batch_size=32, patience=1, threshold=2e-2, deeper_epochs=1.0
-    ),
-    "modern": Recipe(
-        "modern",
-        epochs=8,
-        learning_rate=5e-2,
-        dropout=0.0,
-        schedule="one_cycle",
-        warmup=0.2,
-        nesterov=True,
-        label_smoothing=0.1,
-        translation=2,
-        batch_norm=True,
-        averaging=0.99,
-        muon=0.03,
-    ),
-    "fast": Recipe(
-        "fast",
-        epochs=10,
-        batch_size=1000,
-        learning_rate=5e-2,
-        momentum=0.6,
-        dropout=0.0,
-        color_std=0.0,
-        schedule="one_cycle",
-        warmup=0.0,
-        label_smoothing=0.2,
-        translation=2,
-        averaging=0.9,
-        muon=0.24,
-        whitening=True,
-    ),
-    "quick": Recipe("quick", epochs=10, batch_size=64, learning_rate=4e-2, patience=2, width=0.25),
-    "post": Recipe("post"),
-}
-
-
-def _ablation() -> dict[str, Recipe]:
-    """From ``paper`` to ``modern``, one change after the other, at a quarter of the width."""
-    paper, modern = RECIPES["paper"], RECIPES["modern"]
-    # In the batches of "modern", so that no recipe takes more steps than another.
-    recipe = replace(
-        paper,
-        epochs=8,
-        width=0.25,
-        batch_size=modern.batch_size,
-        patience=1,
-        threshold=3e-3,
-        deeper_epochs=modern.deeper_epochs,
-    )
-    recipes = {"paper": recipe}
-    for change, settings in {
-        "one cycle": ("schedule", "warmup", "learning_rate", "nesterov"),
-        "batch norm": ("batch_norm",),
-        "no dropout": ("dropout",),
-        "label smoothing": ("label_smoothing",),
-        "translation": ("translation",),
-        "averaging": ("averaging",),
-        "Muon": ("muon",),
-    }.items():
-        recipe = replace(recipe, **{name: getattr(modern, name) for name in settings})
-        recipes[f"+ {change}"] = recipe
-    return {
-        change: replace(recipe, name=f"ablation {number} {change}")
-        for number, (change, recipe) in enumerate(recipes.items())
-    }
-
-
-#: Recipes from ``paper`` to ``modern``, each with one change more, so that their accuracies say
-#: what a change gives. "One cycle" brings the learning rate and the momentum that go with it.
-ABLATION: dict[str, Recipe] = _ablation()
-
-
-def _scales() -> dict[str, Recipe]:
-    """The training scales of the paper (section 3.1) and its crop, all divided by 8."""
-    modern = RECIPES["modern"]
-    return {
-        f"S = {name}": replace(
-            modern,
-            name=f"scale {name}",
-            epochs=10,
-            muon=0.0,
-            width=0.25,
-            translation=0,
-            crop=224 // 8,
-            scale=(smallest, largest),
-        )
-        for name, smallest, largest in [("32", 32, 32), ("48", 48, 48), ("32 to 64", 32, 64)]
-    }
-
-
-#: The recipes of "Testing like the paper", which are ``"modern"`` at a quarter of the width,
-#: without Muon, on crops, with fixed training scales and with scale jittering.
-SCALES: dict[str, Recipe] = _scales()
-
-#: The networks that each recipe trains, in this order.
-MODELS: dict[str, tuple[str, ...]] = {
-    "paper": ("I", "II", "III"),
-    "modern": ("I", "II", "III"),
-    "fast": ("slim",),
-    "quick": ("I", "II", "III"),
-    "post": ("I", "II", "III"),
-}
-
-
-def deeper(recipe: Recipe) -> Recipe:
-    """The recipe for a network that starts from a trained, shallower one: fewer epochs.
-
-    Half of them where the recipe says nothing else, as Zhong (2024) did: 100 instead of 200. The
-    patience is shortened with them, so that the learning rate still falls within them.
-    """
-    part = recipe.deeper_epochs
-    return replace(
-        recipe, epochs=max(1, int(recipe.epochs * part)), patience=int(recipe.patience * part)
-    )
 
 
 @dataclass(frozen=True)
@@ -198,8 +75,8 @@ def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transf
     steps: list[v2.Transform] = []
     center: list[v2.Transform] = []
     if recipe.crop:
-        steps.append(RandomScaleCrop(recipe.crop, recipe.scale))
-        middle = sum(recipe.scale) // 2
+        steps.append(RandomScaleCrop(recipe.crop, recipe.training_scale))
+        middle = sum(recipe.training_scale) // 2
         center = [v2.Resize(middle, antialias=True), v2.CenterCrop(recipe.crop)]
     steps.append(RandomHorizontalFlip(recipe.flip))
     if recipe.translation:
@@ -210,7 +87,7 @@ def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transf
             components.eigenvalues,
             components.eigenvectors,
             std=recipe.color_std,
-            scale=recipe.color_scale,
+            by=recipe.color_by,
         )
         steps.append(shift)
     return v2.Compose(steps), v2.Compose([*center, subtract])
@@ -233,17 +110,17 @@ def run_experiment(
     """Train one network by one recipe, evaluate it once on the test split and record what it did.
 
     Args:
-        name: configuration, such as ``"I"``; see :func:`~vgglib.architecture.vgg`.
+        name: configuration, such as ``"I"``; see :func:`~vgglib.configurations.vgg`.
         data: see :func:`~vgglib.data.load_data`.
-        recipe: see :data:`RECIPES`.
+        recipe: see :data:`~vgglib.recipes.RECIPES`.
         seed: of the first weights and of the training.
         shallow: a trained network to start from; ``None`` starts from random weights.
         rule: what is copied from it, see :func:`~vgglib.transfer.match_layers`.
         results: folder for the record; ``None`` writes none.
         checkpoints: folder for the checkpoint, from which an interrupted call goes on and a
             finished one returns at once; ``None`` saves none.
-        device: see :func:`~vgglib.devices.choose_device`.
-        precision: see :func:`~vgglib.devices.choose_precision`.
+        device: see :func:`~vgglib.machine.devices.choose_device`.
+        precision: see :func:`~vgglib.machine.devices.choose_precision`.
         progress: see :func:`~vgglib.training.train`.
 
     Raises:
@@ -306,10 +183,10 @@ def run_experiment(
         "multiply_adds": multiply_adds,
         "training_pflop": training_pflop(multiply_adds, images_seen),
         "train_seconds": round(training.seconds, 1),
-        "device": "; then ".join(training.devices),
+        "device": training.devices,
         "torch": torch.__version__,
         "vgglib": package_version(),
-        "settings": {**asdict(recipe), "scale": list(recipe.scale)},  # as JSON gives it back
+        "settings": json.loads(json.dumps(asdict(recipe))),  # as JSON gives it back
         "history": _rounded(training.history),
     }
     if results is not None:
@@ -317,11 +194,49 @@ def run_experiment(
     return Experiment(model, training, test, record, transfer, test_transform)
 
 
+def run_series(
+    names: Sequence[str],
+    data: Data,
+    recipe: Recipe,
+    *,
+    report: Callable[[Experiment], None] = lambda experiment: None,
+    **options: Any,
+) -> dict[str, Experiment]:
+    """Train networks one after the other; where the recipe says so, each from the one before.
+
+    That is how the paper made depth trainable (section 3.1): the first network starts from random
+    weights, and each deeper one from the layers of the one before it, with the epochs of
+    :func:`~vgglib.recipes.deeper`.
+
+    Args:
+        names: configurations, from shallow to deep.
+        data: see :func:`~vgglib.data.load_data`.
+        recipe: of the first network.
+        report: called with each experiment when it has ended.
+        options: see :func:`run_experiment`.
+
+    Returns:
+        The experiments by the names of their networks.
+
+    Raises:
+        ValueError, OSError, FloatingPointError: see :func:`run_experiment`.
+    """
+    experiments: dict[str, Experiment] = {}
+    shallow = None
+    for name in names:
+        own = recipe if shallow is None else deeper(recipe)
+        experiments[name] = run_experiment(name, data, own, shallow=shallow, **options)
+        report(experiments[name])
+        if recipe.grows:
+            shallow = experiments[name].model
+    return experiments
+
+
 def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
     """The network of a recipe with its first weights, which are the same on every device.
 
     Args:
-        name: configuration, see :func:`~vgglib.architecture.vgg`.
+        name: configuration, see :func:`~vgglib.configurations.vgg`.
         data: whose classes and image size it is made for.
         recipe: dropout, batch normalization, width, initialization and whitening.
         seed: of the first weights; torch's global random state is as before afterwards.
@@ -365,7 +280,7 @@ def training_pflop(multiply_adds: int, images_seen: int) -> float:
     the evaluations are not counted, as is usual. That the image needs no gradient is not taken off.
 
     Args:
-        multiply_adds: of one image on the way forward, see :func:`~vgglib.trace.trace`.
+        multiply_adds: of one image on the way forward, see :func:`~vgglib.tracing.trace`.
         images_seen: over all epochs.
     """
     return 6 * multiply_adds * images_seen / 1e15

@@ -21,11 +21,11 @@ from torchvision import models
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from vgglib.architecture import CONFIGURATIONS, VGG, load_torchvision, vgg
+from vgglib.architecture import VGG
+from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.data import read_folder_images
-from vgglib.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.evaluation import top_k_error
-from vgglib.paper import PAPER
+from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.protocols import (
     METHODS,
     Protocol,
@@ -34,7 +34,9 @@ from vgglib.protocols import (
     multiply_adds,
     predict_by,
 )
+from vgglib.published import PAPER_ERRORS
 from vgglib.transforms import SubtractMean
+from vgglib.weights import load_torchvision
 
 #: Mean and standard deviation of the RGB values of ImageNet's training images, [0, 1] scale.
 MEAN = (0.485, 0.456, 0.406)
@@ -65,7 +67,7 @@ def load_network(
         classes: names of the classes, in order.
         mean: RGB on the [0, 1] scale, which is subtracted for weights of this package.
         batch_norm: whether the network has batch normalization.
-        options: see :func:`~vgglib.architecture.vgg`.
+        options: see :func:`~vgglib.configurations.vgg`.
 
     Raises:
         ValueError: torchvision has no such network or other classes, or the file is damaged or
@@ -168,7 +170,7 @@ def measure_errors(
         protocol: see :class:`~vgglib.protocols.Protocol`.
         networks: each with its preprocessing, on the device that computes.
         samples: images (3, H, W), uint8, of any sizes, with their labels.
-        precision: see :func:`~vgglib.devices.choose_precision`.
+        precision: see :func:`~vgglib.machine.devices.choose_precision`.
         progress: whether a progress bar is shown.
 
     Raises:
@@ -191,7 +193,7 @@ def report(names: Sequence[str], protocol: Protocol, errors: tuple[float, float,
     """A table of what was measured, and of the paper's results for the same networks."""
     top_1, top_5, images = errors
     rows = [(f"{'+'.join(names)}, {protocol}, {images:,} images", top_1, top_5)]
-    for result in PAPER:
+    for result in PAPER_ERRORS:
         if result.models == tuple(names):
             low, high = result.training_scale
             scale = f"{low}" if low == high else f"{low} to {high}"

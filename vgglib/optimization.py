@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from vgglib.devices import choose_precision
-from vgglib.recipe import Recipe
+from vgglib.machine.devices import choose_precision
+from vgglib.recipes import Recipe
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

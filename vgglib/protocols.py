@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from vgglib.architecture import VGG, check_images, pooled_size
 from vgglib.evaluation import predict
-from vgglib.trace import trace
+from vgglib.tracing import trace
 
 METHODS = ("dense", "crops", "both")
 
@@ -245,7 +245,7 @@ def predict_by(
         images: (N, 3, H, W), uint8 or float, of any one size.
         transform: preprocessing of a batch, such as :class:`~vgglib.transforms.SubtractMean`.
         batch_size: crops at once. Larger images come in smaller batches.
-        precision: see :func:`~vgglib.devices.choose_precision`.
+        precision: see :func:`~vgglib.machine.devices.choose_precision`.
 
     Returns:
         float32 on the CPU, shape (N, classes); each row sums to 1.
@@ -307,7 +307,7 @@ def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
 
 
 def multiply_adds(protocol: Protocol, network: VGG, image_size: tuple[int, int] = (1, 1)) -> int:
-    """What a protocol costs for one image, in multiply-adds; see :class:`~vgglib.trace.TraceRow`.
+    """What a protocol costs for one image, in multiply-adds; see :class:`~vgglib.tracing.TraceRow`.
 
     Args:
         protocol: scales and method.

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from vgglib.files import atomic_write
-from vgglib.protocols import Protocol
+from vgglib.machine.files import atomic_write
 
 #: What every record has, with its type. Accuracies are in percent.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -36,25 +35,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "history": dict,
 }
 
-#: What every record of a test protocol has, with its type. They are those that
-#: :func:`~vgglib.tables.fill_tables` writes.
-TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
-    "dataset": str,
-    "recipe": str,
-    "models": list,
-    "seed": int,
-    "epochs": int,
-    "width": (int, float),
-    "training_scale": list,
-    "protocol": dict,
-    "top_k_accuracy": list,
-    "test_images": int,
-    "multiply_adds": int,
-    "milliseconds_per_image": (int, float),
-    "device": str,
-    "torch": str,
-    "vgglib": str,
-}
+#: Settings of recipes that had another name once.
+_RENAMED_SETTINGS = {"scale": "training_scale", "color_scale": "color_by"}
 
 
 def run_name(dataset: str, recipe: str, model: str, epochs: int, seed: int) -> str:
@@ -86,7 +68,7 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
         OSError: the folder cannot be written.
     """
     check_record(record, "the record")
-    return _write(Path(folder) / record_name(record), record)
+    return write_json(Path(folder) / record_name(record), record)
 
 
 def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
@@ -101,7 +83,7 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
     path = Path(folder) / record_name(record)
     if not path.exists():
         return
-    found = _load(path, FIELDS)
+    found = _load(path, check_record)
     for key in ("start",) if record["dataset"] == "shapes" else ("start", "data_fingerprint"):
         if found.get(key) != record[key]:
             raise ValueError(
@@ -111,25 +93,7 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
             )
 
 
-def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
-    """The same for a test protocol; its file name has models, method and scales besides.
-
-    Raises:
-        ValueError: a field of :data:`TEST_FIELDS` is missing or has the wrong type, the protocol
-            is none, or a value is none of JSON's.
-        OSError: the folder cannot be written.
-    """
-    check_record(record, "the record", TEST_FIELDS)
-    protocol = Protocol(**record["protocol"])
-    models = "+".join(map(str, record["models"]))
-    run = run_name(record["dataset"], record["recipe"], models, record["epochs"], record["seed"])
-    how = [protocol.method, "Q" + "_".join(map(str, protocol.scales))]
-    if (protocol.grid, protocol.mirror) != (5, True):  # other than in the paper
-        how.append(f"grid{protocol.grid}" + ("" if protocol.mirror else "-nomirror"))
-    return _write(Path(folder) / f"{'-'.join([run, *how])}.json", record)
-
-
-def _write(path: Path, record: dict[str, Any]) -> Path:
+def write_json(path: Path, record: dict[str, Any]) -> Path:
     try:
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -161,27 +125,38 @@ def read_records(*folders: str | Path) -> list[dict[str, Any]]:
         ValueError: a file is not JSON, or not a record; the message names it.
     """
     order = ("dataset", "recipe", "model")
-    records = _read(folders, FIELDS)
+    records = read_json(folders, check_record)
     return sorted(records, key=lambda r: (*(str(r[key]) for key in order), r["seed"]))
 
 
-def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
-    """The same for test protocols, which have folders of their own; ordered by file name."""
-    return _read(folders, TEST_FIELDS)
-
-
-def _read(folders: Sequence[str | Path], kinds: dict[str, Any]) -> list[dict[str, Any]]:
+def read_json(
+    folders: Sequence[str | Path], check: Callable[[Any, str], None]
+) -> list[dict[str, Any]]:
+    """All JSON files of some folders, each checked, ordered by name; the later folder counts."""
     files = {file.name: file for folder in folders for file in sorted(Path(folder).glob("*.json"))}
-    return [_load(file, kinds) for _, file in sorted(files.items())]
+    return [_load(file, check) for _, file in sorted(files.items())]
 
 
-def _load(file: Path, kinds: dict[str, Any]) -> dict[str, Any]:
+def _load(file: Path, check: Callable[[Any, str], None]) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{str(file)!r} is not valid JSON ({error}): remove it") from error
-    check_record(record, repr(str(file)), kinds)
-    return record
+    check(record, repr(str(file)))
+    return with_present_names(record)
+
+
+def with_present_names(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with the names of now, in the place of those that it was written with.
+
+    Records are never edited; what has been renamed since is renamed when they are read.
+    """
+    recipe = re.sub(r"^(ablation 0 )?paper$", r"\1classic", record["recipe"])
+    settings = record.get("settings", {})
+    renamed = {_RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()}
+    return (
+        record | {"recipe": recipe} | ({"settings": renamed | {"name": recipe}} if settings else {})
+    )
 
 
 def check_record(record: Any, where: str, kinds: dict[str, Any] = FIELDS) -> None:
@@ -201,11 +176,6 @@ def check_record(record: Any, where: str, kinds: dict[str, Any] = FIELDS) -> Non
                 k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,))
             )
             raise ValueError(f"{where}: {field!r} must be {expected}, got {record[field]!r}")
-    if "protocol" in kinds:
-        try:
-            Protocol(**record["protocol"])
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: 'protocol' is none: {error}") from error
     accuracy = record["top_k_accuracy"]
     if len(accuracy) != 5 or not _is_ascending([0, *accuracy, 100]):
         raise ValueError(
@@ -218,11 +188,11 @@ def _is_ascending(values: Sequence[Any]) -> bool:
     return numbers and all(a <= b for a, b in pairwise(values))
 
 
-def published_folder() -> Path:
+def book_results() -> Path:
     """The folder of the records that this book was published with.
 
     In an installed package it lies beside the code, in a clone at the top.
     """
     here = Path(__file__).parent
-    installed = here / "published"
+    installed = here / "results"
     return installed if installed.is_dir() else here.parent / "results"

@@ -1,7 +1,7 @@
 """Channel statistics in one streaming pass: mean, covariance and principal components of RGB.
 
 The unit of everything here is the [0, 1] scale: an 8-bit value of 255 counts as 1. An eigenvalue is
-a variance, so on the 0..255 scale it would be 255 squared times as large; see :meth:`PCA.on_scale`.
+a variance, so on the 0..255 scale it would be 255 squared times as large: :meth:`PCA.for_white`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ class PCA:
     """Principal components of the RGB values (AlexNet's paper, section 4.1).
 
     Attributes:
-        eigenvalues: shape (3,), descending: variances along the components, unit ``scale`` squared.
+        eigenvalues: shape (3,), descending: variances along the components, unit ``white`` squared.
         eigenvectors: shape (3, 3), float64; each *column* is a component of length 1, with its
             first entry that is not zero positive (the sign of an eigenvector is arbitrary).
-        scale: the value of white: 1 or 255.
+        white: the value of white in the pixels: 1 or 255.
     """
 
     eigenvalues: Tensor
     eigenvectors: Tensor
-    scale: float = 1.0
+    white: float = 1.0
 
-    def on_scale(self, scale: float) -> PCA:
-        """The same components for pixels whose white has the value ``scale``."""
-        factor = (scale / self.scale) ** 2
-        return replace(self, eigenvalues=self.eigenvalues * factor, scale=scale)
+    def for_white(self, white: float) -> PCA:
+        """The same components for pixels whose white has the value ``white``."""
+        factor = (white / self.white) ** 2
+        return replace(self, eigenvalues=self.eigenvalues * factor, white=white)
 
 
 @dataclass(frozen=True)

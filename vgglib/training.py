@@ -1,8 +1,10 @@
-"""Training: the loop, its schedule, and checkpoints from which a killed run goes on bit for bit.
+"""Training: the loop, and the run around it, which goes on bit for bit where it was killed.
 
-The recipe is that of the paper's section 3.1 as Zhong (2024) scaled it down to CIFAR-10: stochastic
-gradient descent with momentum, weight decay, dropout, and a learning rate that falls by a factor of
-ten when the accuracy on the validation split stops rising.
+The chapter Training. The training is that of the paper's section 3.1 as Zhong (2024) scaled it down
+to CIFAR-10: stochastic gradient descent with momentum, weight decay, dropout, and a learning rate
+that falls by a factor of ten when the accuracy on the validation split stops rising.
+:func:`train_epoch` is the loop, :func:`train` the run around it; what the two need of the machine
+is in the class ``_Run``.
 """
 
 from __future__ import annotations
@@ -12,29 +14,33 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from vgglib import distributed
-from vgglib.checkpoints import identify, load_checkpoint, save_checkpoint
 from vgglib.data import Data, Split
-from vgglib.devices import (
+from vgglib.evaluation import Evaluation, evaluate, predict
+from vgglib.machine import distributed
+from vgglib.machine.checkpoints import load_checkpoint, save_checkpoint
+from vgglib.machine.devices import (
     autocast,
     choose_device,
     choose_precision,
     device_name,
     keep_freed_memory,
 )
-from vgglib.evaluation import Evaluation, evaluate, predict
-from vgglib.files import check_writable
+from vgglib.machine.files import check_writable
+from vgglib.machine.identity import digest_of_weights, identify
 from vgglib.optimization import make_optimizer, make_schedule, update_average
-from vgglib.recipe import Recipe
+from vgglib.recipes import Recipe
 
 # How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
 # GPU wait for the CPU, so it is not done at each.
@@ -43,26 +49,9 @@ _STEPS_BETWEEN_LOOKS = 20
 # Between the seeds of two processes that train together: more than anybody's number of seeds.
 _SEEDS_BETWEEN_PROCESSES = 1_000_003
 
-
-@dataclass(frozen=True)
-class Training:
-    """What :func:`train` did.
-
-    Attributes:
-        history: a list with a number for each epoch, for each of ``"train_loss"`` (nats, with
-            augmentation and dropout), ``"validation_loss"`` (nats), ``"validation_top_1"``
-            (percent, averaged with the mirror image), ``"learning_rate"`` (of its first step) and
-            ``"seconds"``.
-        devices: where it was computed and in which precision; several if the run was moved.
-    """
-
-    history: dict[str, list[float]]
-    devices: list[str]
-
-    @property
-    def seconds(self) -> float:
-        """Time of all epochs, validation included, interruptions not."""
-        return sum(self.history["seconds"])
+# For a model whose training has ended or was interrupted: its first weights and those that it was
+# left with, as digests. So a cell that is run again goes on, and a model that was changed does not.
+_LEFT_WITH: weakref.WeakKeyDictionary[nn.Module, tuple[str, str]] = weakref.WeakKeyDictionary()
 
 
 def train_epoch(
@@ -75,11 +64,11 @@ def train_epoch(
     precision: str = "float32",
     label_smoothing: float = 0.0,
     scaler: torch.amp.GradScaler | None = None,
-    after_step: Callable[[int, Tensor], None] | None = None,
+    after_step: Callable[[int, Tensor], None] = lambda count, loss: None,
 ) -> float:
     """Show each image to the network once, in random order, with a step of descent per batch.
 
-    Of several processes (see :mod:`vgglib.distributed`) each takes its part of every batch.
+    Of several processes (see :mod:`vgglib.machine.distributed`) each takes its part of every batch.
 
     Args:
         model: gives logits; changed in place.
@@ -87,7 +76,7 @@ def train_epoch(
         transform: augmentation and preprocessing of a batch, to float.
         optimizer: of the model's parameters.
         batch_size: images in a step, of all processes together.
-        precision: see :func:`~vgglib.devices.choose_precision`.
+        precision: see :func:`~vgglib.machine.devices.choose_precision`.
         label_smoothing: part of the target's probability that is spread over all classes.
         scaler: scales the loss so that small float16 gradients do not become 0.
         after_step: called after each step with the number of images in the whole batch, and the
@@ -96,28 +85,40 @@ def train_epoch(
     Returns:
         Mean cross-entropy of the epoch in nats.
     """
-    device = split.images.device
-    scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
+    scaler = scaler or torch.amp.GradScaler(split.images.device.type, enabled=False)
     model.train()
-    total = torch.zeros((), device=device)
-    # To the device at once: a copy at each step would make a GPU wait.
-    order = distributed.from_first(lambda: torch.randperm(len(split))).to(device)
-    for batch in order.split(batch_size):
-        index, weight = distributed.part_of(batch)  # alone: all of the batch, and 1
-        images, labels = split.batch(index)
-        images = transform(images).contiguous(memory_format=torch.channels_last)
-        with autocast(device, precision):
+    total = torch.zeros((), device=split.images.device)
+    for images, labels, count, weight in shuffled_batches(split, transform, batch_size):
+        with autocast(images.device, precision):
             logits = model(images)
         # In float32, and on logits: cross_entropy applies the softmax itself.
-        loss = weight * F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+        loss = weight * loss
         optimizer.zero_grad()
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        total += loss.detach() * len(batch)
-        if after_step:
-            after_step(len(batch), loss.detach())
+        total += count * loss.detach()
+        after_step(count, loss.detach())
     return distributed.mean(total).item() / len(split)
+
+
+def shuffled_batches(
+    split: Split, transform: Callable[[Tensor], Tensor], batch_size: int
+) -> Iterator[tuple[Tensor, Tensor, int, float]]:
+    """All images of a split once, in random order, batch after batch, transformed.
+
+    Yields:
+        Images and labels of this process's part of a batch; how many images the whole batch has;
+        and what the mean loss of the part is to be weighted by, 1 for a process that is alone.
+    """
+    # To the device at once: a copy at each step would make a GPU wait.
+    order = distributed.from_first(lambda: torch.randperm(len(split))).to(split.images.device)
+    for batch in order.split(batch_size):
+        part, weight = distributed.part_of(batch)
+        images, labels = split.batch(part)
+        images = transform(images).contiguous(memory_format=torch.channels_last)
+        yield images, labels, len(batch), weight
 
 
 def train(
@@ -136,9 +137,10 @@ def train(
     """Train a network in place; the test split is not touched (a checkpoint notes its digest).
 
     After each epoch the accuracy on ``data.validation`` drives the schedule, and everything that
-    the rest of the run depends on is saved. A run that was killed and is called again in the same
-    way goes on after its last whole epoch; on the CPU its weights are those of a run that was never
-    killed, bit for bit. torch's global random state is as before afterwards. Processes that
+    the rest of the run depends on is saved. A run that was killed or interrupted and is called
+    again in the same way goes on after its last whole epoch, with a model that is drawn anew as
+    with the one that it was interrupted in; on the CPU its weights are those of a run that was
+    never killed, bit for bit. torch's global random state is as before afterwards. Processes that
     ``torchrun`` started train together, each on its part of every batch; process 0 alone writes.
     On a CPU under Linux the whole process keeps the memory that it frees from now on.
 
@@ -149,8 +151,8 @@ def train(
         train_transform: augmentation and preprocessing of a batch of uint8 images.
         test_transform: preprocessing alone.
         seed: of the order of the images, augmentation and dropout (not of the first weights).
-        device: see :func:`~vgglib.devices.choose_device`.
-        precision: see :func:`~vgglib.devices.choose_precision`.
+        device: see :func:`~vgglib.machine.devices.choose_device`.
+        precision: see :func:`~vgglib.machine.devices.choose_precision`.
         checkpoint: file to resume from and to save to; ``None`` saves nothing.
         progress: whether a progress bar is shown, which vanishes at the end; ``None``: where
             somebody watches, that is in a terminal or in a notebook run by hand.
@@ -160,159 +162,262 @@ def train(
 
     Raises:
         FloatingPointError: the loss is no longer finite; the message says what to try.
-        ValueError: there is no such device or precision, or the checkpoint is damaged, belongs to
-            another run, or to one that has ended in another precision than is asked for.
+        ValueError: there is no such device or precision, the model has no weights to learn, the
+            data have no validation images or labels that are no classes, or the checkpoint is
+            damaged, belongs to another run, or to one that has ended in another precision than is
+            asked for.
         OSError: the checkpoint cannot be written; the one before it stays whole.
     """
-    device = choose_device(device)
-    asked, precision = precision, choose_precision(device, precision)
-    if checkpoint is not None:
-        distributed.from_first(lambda: check_writable(Path(checkpoint).parent, "checkpoints"))
-        identity = identify(model, data, recipe, train_transform, test_transform, seed)
-    if device.type == "cpu":
-        keep_freed_memory()
-
-    model.to(device, memory_format=torch.channels_last)
-    split, validation = data.train.to(device), data.validation.to(device)
-    replica = distributed.replicate(model)
-    average = copy.deepcopy(model) if recipe.averaging else None
-    judged = model if average is None else average  # what is evaluated, and kept at the end
-    optimizer = make_optimizer(model, recipe)
-    steps = math.ceil(len(split) / recipe.batch_size)
-    schedule = make_schedule(optimizer, recipe, steps * recipe.epochs)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-    parts = {"model": model, "optimizer": optimizer, "scheduler": schedule, "scaler": scaler}
-    if average is not None:
-        parts["average"] = average
-    keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
-    training = Training({key: [] for key in keys}, [])
-
-    accelerators = [] if device.type == "cpu" else [device]
-    with torch.random.fork_rng(accelerators, device_type=device.type if accelerators else "cuda"):
-        # torch.manual_seed would seed the GPUs too, even for a run on the CPU.
-        seed_all = torch.manual_seed if accelerators else torch.default_generator.manual_seed
-        # Each process draws its own augmentation and dropout.
-        seed_all(seed + _SEEDS_BETWEEN_PROCESSES * distributed.rank())
-        if distributed.from_first(lambda: checkpoint is not None and Path(checkpoint).exists()):
-            training = Training(**load_checkpoint(checkpoint, identity, parts, device))
-        history = training.history
-        done = len(history["seconds"])
-        trained_in = {"auto", *(where.rsplit(", ", 1)[1] for where in training.devices)}
-        if done == recipe.epochs and asked not in trained_in:
-            error = ValueError(
-                f"the training in {str(checkpoint)!r} has ended, and was not in {asked}:"
-                f" {'; then '.join(training.devices)}. Choose another file to train in {asked}"
+    run = _Run(model, data, recipe, train_transform, test_transform, seed, device, precision)
+    with run.going_on_from(checkpoint), run.progress_bar(progress):
+        while run.epochs_done < recipe.epochs:
+            started, rate = time.perf_counter(), run.learning_rate
+            loss = train_epoch(
+                run.replica,
+                run.split,
+                train_transform,
+                run.optimizer,
+                batch_size=recipe.batch_size,
+                precision=run.precision,
+                label_smoothing=recipe.label_smoothing,
+                scaler=run.scaler,
+                after_step=run.after_step,
             )
-            error.in_all = True  # the processes have the same checkpoint
-            raise error
-        if done < recipe.epochs:
-            where = f"{distributed.device_names(device_name(device))}, {precision}"
-            if where not in training.devices:
-                training.devices.append(where)
-        with _progress_bar(progress, len(split), done, recipe.epochs) as bar:
-            for epoch in range(done + 1, recipe.epochs + 1):
-                started = time.perf_counter()
-                bar.set_description(f"epoch {epoch}/{recipe.epochs}")
-                watch = _Watch(bar, epoch, recipe)
-                rate = optimizer.param_groups[-1]["lr"]  # under Muon, that of all but the filters
+            found = run.validate(loss)
+            if recipe.schedule == "plateau":
+                run.schedule.step(found.top_1)
+            run.note(loss, found, rate, time.perf_counter() - started)
+            run.save()
+    return run.training
 
-                def after_step(images: int, loss: Tensor, watch: _Watch = watch) -> None:
-                    watch(images, loss)
-                    if recipe.schedule == "one_cycle":
-                        with warnings.catch_warnings():
-                            # In float16 the first step may be left out, with a smaller scale next.
-                            warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
-                            schedule.step()
-                    if average is not None:
-                        update_average(average, model, recipe.averaging)
 
-                loss = train_epoch(
-                    replica,
-                    split,
-                    train_transform,
-                    optimizer,
-                    batch_size=recipe.batch_size,
-                    precision=precision,
-                    label_smoothing=recipe.label_smoothing,
-                    scaler=scaler,
-                    after_step=after_step,
-                )
-                watch.check(loss)
-                found = distributed.from_first(
-                    lambda watch=watch: _validate(
-                        judged, validation, test_transform, precision, watch
-                    )
-                )
-                history["train_loss"].append(loss)
-                history["validation_loss"].append(found.loss)
-                history["validation_top_1"].append(found.top_1)
-                history["learning_rate"].append(rate)
-                history["seconds"].append(time.perf_counter() - started)
-                if recipe.schedule == "plateau":
-                    schedule.step(found.top_1)
-                bar.set_postfix(validation=f"{found.top_1:.1f} %")
+@dataclass(frozen=True)
+class Training:
+    """What :func:`train` did.
+
+    Attributes:
+        history: a list with a number for each epoch, for each of ``"train_loss"`` (nats, with
+            augmentation and dropout), ``"validation_loss"`` (nats), ``"validation_top_1"``
+            (percent, averaged with the mirror image), ``"learning_rate"`` (of its first step) and
+            ``"seconds"``.
+        computed: pairs of device and precision that it was computed by; several if it was moved.
+    """
+
+    history: dict[str, list[float]]
+    computed: list[tuple[str, str]]
+
+    @property
+    def seconds(self) -> float:
+        """Time of all epochs, validation included, interruptions not."""
+        return sum(self.history["seconds"])
+
+    @property
+    def devices(self) -> str:
+        """Device and precision in words, as in the records."""
+        return "; then ".join(", ".join(pair) for pair in self.computed)
+
+
+# --------------------------------------------------------------------------------------------------
+# A run: where it computes, what moves besides the weights, and its checkpoint
+# --------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """A training under way; the arguments are those of :func:`train`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Data,
+        recipe: Recipe,
+        train_transform: Callable[[Tensor], Tensor],
+        test_transform: Callable[[Tensor], Tensor],
+        seed: int,
+        device: str | torch.device | None,
+        precision: str,
+    ) -> None:
+        self.device = choose_device(device)
+        self.asked, self.precision = precision, choose_precision(self.device, precision)
+        _check(model, data)
+        self.model, self.recipe, self.seed = model, recipe, seed
+        self.test_transform = test_transform
+        self.settings = (model, data, recipe, train_transform, test_transform, seed)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        self.weights_now = digest_of_weights(model)
+        # Set before the optimizer is made, whose momentum must have the layout of the weights.
+        model.to(self.device, memory_format=torch.channels_last)
+        self.split, self.validation = (s.to(self.device) for s in (data.train, data.validation))
+        self.replica = distributed.replicate(model)
+        self.average = copy.deepcopy(model) if recipe.averaging else None
+        self.judged = model if self.average is None else self.average  # evaluated, and kept
+        self.optimizer = make_optimizer(model, recipe)
+        steps = math.ceil(len(self.split) / recipe.batch_size)
+        self.schedule = make_schedule(self.optimizer, recipe, steps * recipe.epochs)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
+        keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
+        self.training = Training({key: [] for key in keys}, [])
+        self.identity: dict[str, Any] = {}
+        self.checkpoint: Path | None = None
+        self.steps = 0  # in this epoch
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs, also those before an interruption."""
+        return len(self.training.history["seconds"])
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step; under Muon, that of all but the filters."""
+        return self.optimizer.param_groups[-1]["lr"]
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """What a checkpoint keeps the state of."""
+        found = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.schedule}
+        found["scaler"] = self.scaler
+        return found | ({} if self.average is None else {"average": self.average})
+
+    @contextmanager
+    def going_on_from(self, checkpoint: str | Path | None) -> Iterator[None]:
+        """Draw from a generator of the run's own; begin, or go on from a checkpoint; end."""
+        gpus = [] if self.device.type == "cpu" else [self.device]
+        with torch.random.fork_rng(gpus, device_type=self.device.type if gpus else "cuda"):
+            # torch.manual_seed would seed the GPUs too, even for a run on the CPU.
+            seed_all = torch.manual_seed if gpus else torch.default_generator.manual_seed
+            # Each process draws its own augmentation and dropout.
+            seed_all(self.seed + _SEEDS_BETWEEN_PROCESSES * distributed.rank())
+            try:
                 if checkpoint is not None:
-                    save_checkpoint(checkpoint, identity, parts, device, training)
-    if average is not None:
-        model.load_state_dict(average.state_dict())
-    return training
+                    self._begin_or_resume(Path(checkpoint))
+                if self.epochs_done < self.recipe.epochs:
+                    where = distributed.device_names(device_name(self.device)), self.precision
+                    if where not in self.training.computed:
+                        self.training.computed.append(where)
+                yield
+                if self.average is not None:
+                    self.model.load_state_dict(self.average.state_dict())
+            finally:
+                # The layout that others expect, safetensors for one.
+                self.model.to(memory_format=torch.contiguous_format)
+                if self.identity:
+                    left = digest_of_weights(self.model)
+                    _LEFT_WITH[self.model] = self.identity["first weights"], left
 
+    def _begin_or_resume(self, path: Path) -> None:
+        distributed.from_first(lambda: check_writable(path.parent, "checkpoints"))
+        first, left = _LEFT_WITH.get(self.model, ("", ""))
+        own = first if left == self.weights_now else self.weights_now
+        self.identity, self.checkpoint = identify(*self.settings, own), path
+        if not distributed.from_first(path.exists):
+            self.save()
+            return
+        state = load_checkpoint(
+            path,
+            self.identity,
+            self.parts,
+            self.device,
+            lambda weights: digest_of_weights(self.model, weights) == self.weights_now,
+        )
+        self.identity = state["identity"]
+        computed = [tuple(pair) for pair in state["computed"]]
+        self.training = Training(state["history"], computed)
+        precisions = {"auto", *(precision for _, precision in computed)}
+        if self.epochs_done == self.recipe.epochs and self.asked not in precisions:
+            distributed.raise_in_all(
+                ValueError(
+                    f"the training in {str(path)!r} has ended, and was not in {self.asked}:"
+                    f" {self.training.devices}. Choose another file to train in {self.asked}"
+                )
+            )
 
-def _validate(
-    model: nn.Module, validation: Split, transform: Callable, precision: str, watch: _Watch
-) -> Evaluation:
-    try:
-        return evaluate(model, validation, transform, precision=precision)
-    except ValueError:
-        # The last step may have spoiled the weights after the loss was looked at.
-        output = predict(model, validation.images, transform, precision=precision)
-        watch.check(output.sum().item())
-        raise
+    def save(self) -> None:
+        """Write the checkpoint, if there is to be one."""
+        if self.checkpoint is not None:
+            noted = {"history": self.training.history, "computed": self.training.computed}
+            save_checkpoint(self.checkpoint, self.identity, self.parts, self.device, noted)
 
+    @contextmanager
+    def progress_bar(self, wanted: bool | None) -> Iterator[None]:
+        """Show how far the run is, where somebody watches."""
+        wanted = somebody_watches() if wanted is None else wanted
+        images, epochs = len(self.split), self.recipe.epochs
+        with tqdm(
+            total=images * epochs,
+            initial=images * self.epochs_done,
+            desc=self._epoch_in_words(),
+            unit=" images",
+            unit_scale=True,
+            file=sys.stdout,
+            leave=False,
+            disable=not wanted or distributed.rank() != 0,
+        ) as self.bar:
+            yield
 
-# --------------------------------------------------------------------------------------------------
-# Watching a run
-# --------------------------------------------------------------------------------------------------
+    def _epoch_in_words(self) -> str:
+        return f"epoch {min(self.epochs_done + 1, self.recipe.epochs)}/{self.recipe.epochs}"
 
-
-class _Watch:
-    """Moves the progress bar and stops a run whose loss is no longer finite."""
-
-    def __init__(self, bar: tqdm, epoch: int, recipe: Recipe) -> None:
-        self.bar, self.epoch, self.recipe = bar, epoch, recipe
-        self.steps = 0
-
-    def __call__(self, images: int, loss: Tensor) -> None:
+    def after_step(self, images: int, loss: Tensor) -> None:
+        """Move what moves with each step, and look at the loss now and then."""
         self.bar.update(images)
         self.steps += 1
         if self.steps % _STEPS_BETWEEN_LOOKS == 1:
             # The mean over all processes, so that all of them stop together.
-            self.check(distributed.mean(loss).item())
+            self._check_loss(distributed.mean(loss).item())
+        if self.recipe.schedule == "one_cycle":
+            with warnings.catch_warnings():
+                # In float16 the first step may be left out, with a smaller scale next.
+                warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
+                self.schedule.step()
+        if self.average is not None:
+            update_average(self.average, self.model, self.recipe.averaging)
 
-    def check(self, loss: float) -> None:
+    def validate(self, train_loss: float) -> Evaluation:
+        """What the network does on the validation split, if its loss is still a number."""
+        self._check_loss(train_loss)
+        return distributed.from_first(self._evaluate)
+
+    def _evaluate(self) -> Evaluation:
+        options = {"transform": self.test_transform, "precision": self.precision}
+        try:
+            return evaluate(self.judged, self.validation, **options)
+        except ValueError:
+            # The last step may have spoiled the weights after the loss was looked at.
+            self._check_loss(predict(self.judged, self.validation.images, **options).sum().item())
+            raise
+
+    def note(self, train_loss: float, found: Evaluation, rate: float, seconds: float) -> None:
+        """Add an epoch to the history."""
+        noted = (train_loss, found.loss, found.top_1, rate, seconds)
+        for values, value in zip(self.training.history.values(), noted, strict=True):
+            values.append(value)
+        self.steps = 0
+        self.bar.set_description(self._epoch_in_words())
+        self.bar.set_postfix(validation=f"{found.top_1:.1f} %")
+
+    def _check_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
             error = FloatingPointError(
-                f"the loss is {loss} in epoch {self.epoch}: the training diverged. Try a tenth of"
-                f" the learning rate (it is {self.recipe.learning_rate:g}), precision='float32',"
-                " and make sure that the transform gives images near 0, not 0..255"
+                f"the loss is {loss} in epoch {self.epochs_done + 1}: the training diverged. Try a"
+                f" tenth of the learning rate (it is {self.recipe.learning_rate:g}),"
+                " precision='float32', and make sure that the transform gives images near 0, not"
+                " 0..255"
             )
-            error.in_all = True  # the loss is the mean over all processes
-            raise error
+            distributed.raise_in_all(error)  # the loss is the mean over all processes
 
 
-def _progress_bar(progress: bool | None, images: int, done: int, epochs: int) -> tqdm:
-    if progress is None:
-        progress = somebody_watches()
-    progress = progress and distributed.rank() == 0
-    return tqdm(
-        total=images * epochs,
-        initial=images * done,
-        unit=" images",
-        unit_scale=True,
-        file=sys.stdout,
-        leave=False,
-        disable=not progress,
-    )
+def _check(model: nn.Module, data: Data) -> None:
+    """Refuse what no training can begin with."""
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError(
+            "the network has no weights to learn: set requires_grad of those that are to be trained"
+        )
+    for name, split in {"training": data.train, "validation": data.validation}.items():
+        if not len(split):
+            raise ValueError(
+                f"there are no {name} images: load the data with more, or hold out"
+                " another fraction for validation"
+            )
 
 
 def somebody_watches() -> bool:

@@ -16,7 +16,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-SHIFT_SCALES = ("eigenvalue", "root")
+from vgglib.checks import check_choice
+
+SHIFTS_BY = ("eigenvalue", "root")
 
 
 class _ImageTransform(v2.Transform):
@@ -269,9 +271,9 @@ class PCAColorShift(_ImageTransform):
 
     .. math:: [p_1, p_2, p_3]\,[a_1 s_1, a_2 s_2, a_3 s_3]^T, \qquad a_i \sim N(0, \text{std}^2)
 
-    with :math:`p_i` the eigenvectors and, for ``scale="eigenvalue"``, :math:`s_i = \lambda_i`, the
+    with :math:`p_i` the eigenvectors and, for ``by="eigenvalue"``, :math:`s_i = \lambda_i`, the
     eigenvalues, as AlexNet's paper writes. An eigenvalue is a variance, so this shift depends on
-    the scale of the pixels. For ``scale="root"``, :math:`s_i = \sqrt{\lambda_i}`, and it does not.
+    the scale of the pixels. For ``by="root"``, :math:`s_i = \sqrt{\lambda_i}`, and it does not.
 
     Float images stay float and are not clipped. uint8 images are shifted by 255 times as much,
     rounded and clipped to 0..255. Adding before or after subtracting the mean is the same.
@@ -280,11 +282,11 @@ class PCAColorShift(_ImageTransform):
         eigenvalues: three variances on the [0, 1] scale (``PCA.eigenvalues``), none negative.
         eigenvectors: 3x3, each column a component (``PCA.eigenvectors``).
         std: standard deviation of the draws.
-        scale: ``"eigenvalue"`` or ``"root"``.
+        by: ``"eigenvalue"`` or ``"root"``.
 
     Raises:
         ValueError: shapes other than these, a negative eigenvalue or ``std``, eigenvalues above 1
-            (from pixels of 0..255), columns that are not orthonormal, or an unknown ``scale``.
+            (from pixels of 0..255), columns that are not orthonormal, or an unknown ``by``.
     """
 
     def __init__(
@@ -292,7 +294,7 @@ class PCAColorShift(_ImageTransform):
         eigenvalues: Sequence[float] | Tensor,
         eigenvectors: Sequence[Sequence[float]] | Tensor,
         std: float = 0.1,
-        scale: str = "eigenvalue",
+        by: str = "eigenvalue",
     ) -> None:
         super().__init__()
         self.eigenvalues = _floats("eigenvalues", eigenvalues, (3,))
@@ -300,17 +302,16 @@ class PCAColorShift(_ImageTransform):
         if not all(0 <= value <= 1 for value in self.eigenvalues):
             raise ValueError(
                 f"eigenvalues must be variances on the [0, 1] scale, got {self.eigenvalues}:"
-                " divide those of pixels in 0..255 by 255 squared (PCA.on_scale(1))"
+                " divide those of pixels in 0..255 by 255 squared (PCA.for_white(1))"
             )
         vectors = torch.tensor(self.eigenvectors, dtype=torch.float64)
         if not torch.allclose(vectors.T @ vectors, torch.eye(3, dtype=torch.float64), atol=1e-2):
             raise ValueError("eigenvectors must be orthonormal columns of a 3x3 matrix")
         if not std >= 0:
             raise ValueError(f"std must not be negative, got {std}")
-        if scale not in SHIFT_SCALES:
-            raise ValueError(f"scale must be one of {', '.join(SHIFT_SCALES)}, got {scale!r}")
+        check_choice("by", by, SHIFTS_BY)
         self.std = std
-        self.scale = scale
+        self.by = by
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw three amplitudes for each image: the batch's shape and 3 at the end."""
@@ -321,7 +322,7 @@ class PCAColorShift(_ImageTransform):
         """The shift of RGB on the [0, 1] scale, shape (..., 3), for amplitudes of that shape."""
         values = torch.tensor(self.eigenvalues, dtype=a.dtype, device=a.device)
         vectors = torch.tensor(self.eigenvectors, dtype=a.dtype, device=a.device)
-        return (a * (values if self.scale == "eigenvalue" else values.sqrt())) @ vectors.T
+        return (a * (values if self.by == "eigenvalue" else values.sqrt())) @ vectors.T
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
         """Add the shift that the amplitudes ``params["a"]`` give."""
@@ -334,7 +335,7 @@ class PCAColorShift(_ImageTransform):
 
     def extra_repr(self) -> str:
         values = ", ".join(f"{value:.4f}" for value in self.eigenvalues)
-        return f"eigenvalues=({values}), std={self.std}, scale={self.scale!r}"
+        return f"eigenvalues=({values}), std={self.std}, by={self.by!r}"
 
 
 def _floats(name: str, values: Any, shape: tuple[int, ...]) -> Any:

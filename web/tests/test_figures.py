@@ -23,7 +23,7 @@ def figure(visit: Callable) -> Callable:
     """``with figure("top_k") as (page, element):`` opens a figure's page; it must not complain."""
 
     @contextmanager
-    def open_figure(name: str, path: str = "play.html") -> Iterator[tuple[Page, Locator]]:
+    def open_figure(name: str, path: str = "pages/play.html") -> Iterator[tuple[Page, Locator]]:
         with visit(path) as seen:
             element = seen.page.locator(f"[data-figure={name}]")
             seen.page.wait_for_selector(f"[data-figure={name}][data-ready=yes]")
@@ -157,7 +157,7 @@ def test_top_k(figure: Callable, site: Path, k: int) -> None:
 
 @contextmanager
 def running(figure: Callable) -> Iterator[tuple[Page, Locator]]:
-    with figure("try_it", "try_it.html") as (page, element):
+    with figure("try_it", "pages/try_it.html") as (page, element):
         element.get_by_role("button").click()
         page.wait_for_selector("[data-figure=try_it][data-runs]")
         yield page, element
@@ -211,8 +211,8 @@ def test_the_network_is_small(site: Path) -> None:
 def test_without_scripts_there_are_pictures(browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(address + "play.html")
+    page.goto(address + "pages/play.html")
     assert page.locator("[data-figure] > img").count() == 4
-    page.goto(address + "try_it.html")
+    page.goto(address + "pages/try_it.html")
     assert "needs a browser that runs scripts" in page.locator("[data-figure]").inner_text()
     context.close()

@@ -108,7 +108,7 @@ def test_a_wrong_address_leads_back(browser: Browser, address: str, wrong: str) 
     [
         ("receptive field", "chapters/architecture.html"),
         ("softmax twice", "chapters/mistakes.html"),
-        ("PCAColorShift", "api.html"),
+        ("PCAColorShift", "pages/api.html"),
     ],
 )
 def test_search_finds(visit: Callable, words: str, page: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 import vgglib
-from tools import web
+from tools import live_figures
 
 
 def test_configurations_are_those_of_plain_stacks():
-    found = web.configurations()
+    found = live_figures.configurations()
     assert set(vgglib.CONFIGURATIONS) - set(found) == {"A-LRN", "slim"}
     assert found["C"]["stacks"][2] == [
         {"channels": 256, "kernel": 3},
@@ -24,14 +24,14 @@ def test_network_for_the_browser_gives_the_same_logits_and_the_first_maps():
     network = vgglib.vgg("I", width=1 / 16, batch_norm=True).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        logits, maps = web.ForBrowser(network)(images)
+        logits, maps = live_figures.ForBrowser(network)(images)
         assert torch.equal(logits, network(images))
         assert torch.equal(maps, network.features.stack1(images))
 
 
 def test_export_is_a_file_with_its_weights(tmp_path):
     network = vgglib.vgg("I", width=1 / 16)
-    web.export(network, tmp_path / "model.onnx")
+    live_figures.export(network, tmp_path / "model.onnx")
     weights = 4 * sum(p.numel() for p in network.parameters())
     size = (tmp_path / "model.onnx").stat().st_size
     assert weights < size < weights + 200_000

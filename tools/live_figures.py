@@ -21,8 +21,10 @@ from torch import Tensor, nn
 
 import vgglib
 from tools.settings import ROOT
+from vgglib.data import Data
 from vgglib.drawing import draw_volumes
 from vgglib.figures import BLUE, RED, SKY, plot_color_cloud, use_style
+from vgglib.statistics import ChannelStatistics
 
 #: Test images that are shown; all of them count for the accuracy.
 SHOWN = 12
@@ -153,9 +155,7 @@ def _rounded(values: Tensor, digits: int) -> Any:
     return [_rounded(v, digits) for v in values] if values.dim() else round(values.item(), digits)
 
 
-def _draw_static(
-    folder: Path, data: vgglib.Data, ranks: Tensor, statistics: vgglib.ChannelStatistics
-) -> None:
+def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelStatistics) -> None:
     """What stands in the place of a figure where scripts are off."""
 
     def save(name: str) -> None:

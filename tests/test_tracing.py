@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from vgglib.architecture import CONFIGURATIONS, VGG, vgg
-from vgglib.trace import trace
+from vgglib.architecture import VGG
+from vgglib.configurations import CONFIGURATIONS, vgg
+from vgglib.tracing import trace
 
 
 def find(rows, layer):

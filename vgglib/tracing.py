@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from vgglib.architecture import VGG, vgg
+from vgglib.architecture import VGG
+from vgglib.configurations import vgg
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,14 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
     Args:
         network: the name of a configuration, or a :class:`~vgglib.architecture.VGG`.
         image_size: side in pixels or ``(height, width)``; ``None`` is the network's own.
-        options: with a name, what :func:`~vgglib.architecture.vgg` takes besides.
+        options: with a name, what :func:`~vgglib.configurations.vgg` takes besides.
 
     Returns:
         A row for each convolution, pool, normalization and fully connected layer.
 
     Raises:
         TypeError: ``network`` is neither, or options are given with a built network.
-        ValueError: as :func:`~vgglib.architecture.vgg` and the class raise.
+        ValueError: as :func:`~vgglib.configurations.vgg` and the class raise.
     """
     with torch.device("meta"):
         if isinstance(network, str):

@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from vgglib.data import Data
-from vgglib.devices import choose_precision, device_name
 from vgglib.evaluation import top_k_accuracy
 from vgglib.experiments import Experiment, package_version
-from vgglib.paper import PAPER
+from vgglib.machine.devices import choose_precision, device_name
 from vgglib.protocols import (
     METHODS,
     Protocol,
@@ -30,7 +29,28 @@ from vgglib.protocols import (
     predict_by,
     scales_around,
 )
-from vgglib.records import write_test_record
+from vgglib.published import PAPER_ERRORS
+from vgglib.records import check_record, read_json, run_name, write_json
+
+#: What every record of a test protocol has, with its type. They are those that
+#: :func:`fill_tables` writes.
+TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "dataset": str,
+    "recipe": str,
+    "models": list,
+    "seed": int,
+    "epochs": int,
+    "width": (int, float),
+    "training_scale": list,
+    "protocol": dict,
+    "top_k_accuracy": list,
+    "test_images": int,
+    "multiply_adds": int,
+    "milliseconds_per_image": (int, float),
+    "device": str,
+    "torch": str,
+    "vgglib": str,
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +58,7 @@ class Cell:
     """Networks and the protocol that they are tested by.
 
     Attributes:
-        recipe: key of the networks' recipe in :data:`~vgglib.experiments.SCALES`.
+        recipe: key of the networks' recipe in :data:`~vgglib.recipes.TRAINING_SCALES`.
         models: one configuration, or those of an ensemble.
         protocol: how they are tested.
     """
@@ -93,7 +113,7 @@ def fill_tables(
         experiments: trained networks by recipe and model, all on one device.
         data: whose test split is read; nothing is chosen by it.
         results: folder for the records; ``None`` writes none.
-        precision: see :func:`~vgglib.devices.choose_precision`.
+        precision: see :func:`~vgglib.machine.devices.choose_precision`.
 
     Returns:
         The record of each cell.
@@ -151,7 +171,7 @@ def fill_tables(
             "seed": first["seed"],
             "epochs": first["epochs"],
             "width": first["width"],
-            "training_scale": list(first["settings"]["scale"]),
+            "training_scale": list(first["settings"]["training_scale"]),
             "protocol": asdict(protocol),
             "top_k_accuracy": [round(value, 2) for value in accuracy],
             "test_images": len(data.test),
@@ -165,6 +185,42 @@ def fill_tables(
             write_test_record(results, record)
         records.append(record)
     return records
+
+
+def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
+    """As :func:`~vgglib.records.write_record`; the name has networks, method and scales besides.
+
+    Raises:
+        ValueError: a field of :data:`TEST_FIELDS` is missing or has the wrong type, the protocol
+            is none, or a value is none of JSON's.
+        OSError: the folder cannot be written.
+    """
+    check_test_record(record, "the record")
+    protocol = Protocol(**record["protocol"])
+    models = "+".join(map(str, record["models"]))
+    run = run_name(record["dataset"], record["recipe"], models, record["epochs"], record["seed"])
+    how = [protocol.method, "Q" + "_".join(map(str, protocol.scales))]
+    if (protocol.grid, protocol.mirror) != (5, True):  # other than in the paper
+        how.append(f"grid{protocol.grid}" + ("" if protocol.mirror else "-nomirror"))
+    return write_json(Path(folder) / f"{'-'.join([run, *how])}.json", record)
+
+
+def check_test_record(record: Any, where: str) -> None:
+    """Refuse what is no record of a test protocol.
+
+    Raises:
+        ValueError: as :func:`~vgglib.records.check_record`, or the protocol is none.
+    """
+    check_record(record, where, TEST_FIELDS)
+    try:
+        Protocol(**record["protocol"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: 'protocol' is none: {error}") from error
+
+
+def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
+    """All the records of test protocols in some folders, ordered by file name."""
+    return read_json(folders, check_test_record)
 
 
 #: Networks, training scale and protocol that an error belongs to.
@@ -187,7 +243,7 @@ def mean_errors(records: Sequence[Mapping[str, Any]]) -> dict[Key, float]:
 
 def paper_errors() -> dict[Key, float]:
     """The same from the paper's tables."""
-    return {(r.models, r.training_scale, r.protocol): r.top_1 for r in PAPER}
+    return {(r.models, r.training_scale, r.protocol): r.top_1 for r in PAPER_ERRORS}
 
 
 def conclusions(

@@ -6,55 +6,16 @@ strings only, and no code that loading could run.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import nn
 
-from vgglib import distributed
-from vgglib.data import Data
-from vgglib.files import atomic_write
-from vgglib.recipe import Recipe
-
-if TYPE_CHECKING:  # that module imports this one
-    from vgglib.training import Training
-
-
-def identify(
-    model: nn.Module,
-    data: Data,
-    recipe: Recipe,
-    train_transform: Callable,
-    test_transform: Callable,
-    seed: int,
-) -> dict[str, Any]:
-    """What must be equal for a checkpoint to belong to a run, in words or as a digest.
-
-    Weights that are not learned are left out: they follow from the data, but not to the last bit on
-    every machine. So is what the recipe gives deeper networks, whose own recipe has it in its
-    epochs.
-    """
-    settings = asdict(recipe)
-    del settings["deeper_epochs"]
-    fixed = {name for name, weight in model.named_parameters() if not weight.requires_grad}
-    weights = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        if name not in fixed:
-            weights.update(tensor.detach().cpu().contiguous().numpy().data)
-    return {
-        **{f"recipe's {key}": value for key, value in settings.items()},
-        "model": str(model),
-        "seed": seed,
-        "data": f"{data.name} {data.fingerprint}",
-        "training transform": str(train_transform),
-        "test transform": str(test_transform),
-        "first weights": weights.hexdigest()[:16],
-    }
+from vgglib.machine import distributed
+from vgglib.machine.files import atomic_write
+from vgglib.machine.identity import difference
 
 
 def save_checkpoint(
@@ -62,29 +23,29 @@ def save_checkpoint(
     identity: dict[str, Any],
     parts: dict[str, Any],
     device: torch.device,
-    training: Training,
+    noted: dict[str, Any],
 ) -> None:
     """Replace the checkpoint by one of now, when that is whole. All processes call it; one writes.
 
     Args:
         path: of the file.
-        identity: see :func:`identify`.
+        identity: see :func:`~vgglib.machine.identity.identify`.
         parts: what has a ``state_dict``, by its name.
         device: that computes.
-        training: history and devices so far.
+        noted: what else is kept, such as the history: numbers, strings, lists and dicts.
 
     Raises:
         OSError: it cannot be written; the one before is whole.
     """
     random_states = distributed.from_all(_random_state(device))
-    distributed.from_first(lambda: _write(path, identity, parts, training, random_states))
+    distributed.from_first(lambda: _write(path, identity, parts, noted, random_states))
 
 
 def _write(
     path: str | Path,
     identity: dict[str, Any],
     parts: dict[str, Any],
-    training: Training,
+    noted: dict[str, Any],
     random_states: list[dict[str, torch.Tensor]],
 ) -> None:
     state = {
@@ -92,7 +53,7 @@ def _write(
         "random_state": random_states[0],
         "random_states_of_others": random_states[1:],
         **{name: part.state_dict() for name, part in parts.items()},
-        **asdict(training),
+        **noted,
     }
     try:
         with atomic_write(path) as file:
@@ -105,7 +66,11 @@ def _write(
 
 
 def load_checkpoint(
-    path: str | Path, identity: dict[str, Any], parts: dict[str, Any], device: torch.device
+    path: str | Path,
+    identity: dict[str, Any],
+    parts: dict[str, Any],
+    device: torch.device,
+    is_own: Callable[[dict[str, torch.Tensor]], bool] = lambda weights: False,
 ) -> dict[str, Any]:
     """Bring all parts and the random state to where the checkpoint left them.
 
@@ -114,15 +79,17 @@ def load_checkpoint(
         identity: of this run.
         parts: as for :func:`save_checkpoint`.
         device: that computes.
+        is_own: whether weights are those that the model has now: then it goes on, whatever its
+            first weights were.
 
     Returns:
-        ``"history"`` and ``"devices"`` of the training.
+        The whole state, with what was noted.
 
     Raises:
         ValueError: the file is damaged or belongs to another run; the message says what differs.
         OSError: it cannot be read.
     """
-    state = distributed.from_first(lambda: _read(path, identity))
+    state = distributed.from_first(lambda: _read(path, identity, is_own))
     for name, part in parts.items():
         if name == "scaler" and not state[name]:
             continue  # a run that moves to float16 finds no state of a scaler
@@ -135,15 +102,15 @@ def load_checkpoint(
     others = state.get("random_states_of_others", [])
     if rank <= len(others):  # with more processes than before, the new ones keep what they drew
         _set_random_state([state["random_state"], *others][rank], device)
-    return {"history": state["history"], "devices": state["devices"]}
+    return state
 
 
-def _read(path: str | Path, identity: dict[str, Any]) -> dict[str, Any]:
+def _read(path: str | Path, identity: dict[str, Any], is_own: Callable) -> dict[str, Any]:
     content = Path(path).read_bytes()  # apart: where the disk fails, the file may be whole
     try:
         # weights_only: a pickle could run any code when it is loaded.
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        found = dict(state["identity"])
+        found, weights = dict(state["identity"]), state["model"]
     except MemoryError:
         raise
     except Exception as error:
@@ -151,17 +118,14 @@ def _read(path: str | Path, identity: dict[str, Any]) -> dict[str, Any]:
             f"{str(path)!r} is damaged or no checkpoint of this package"
             f" ({type(error).__name__}): remove it to train from the start"
         ) from error
-    # A setting that came after the checkpoint was written had its default then.
-    for field in fields(Recipe):
-        found.setdefault(f"recipe's {field.name}", field.default)
-    for key, value in identity.items():
-        if found.get(key) != value:
-            long = len(str(value)) > 60
-            difference = "" if long else f" ({found.get(key)!r} there, {value!r} here)"
-            raise ValueError(
-                f"the checkpoint {str(path)!r} belongs to another run: its {key} differs"
-                f"{difference}. Choose another file, or remove this one to train from the start"
-            )
+    if is_own(weights):
+        identity = {**identity, "first weights": found.get("first weights")}
+    differs = difference(found, identity)
+    if differs:
+        raise ValueError(
+            f"the checkpoint {str(path)!r} belongs to another run: its {differs}. Choose another"
+            " file, or remove this one to train from the start"
+        )
     return state
 
 

@@ -5,31 +5,35 @@ from dataclasses import replace
 
 import pytest
 
-from vgglib import tables
+from vgglib import miniature
 from vgglib.data import load_data
 from vgglib.evaluation import top_k_accuracy
-from vgglib.experiments import SCALES, run_experiment
-from vgglib.paper import PAPER
-from vgglib.protocols import Protocol, average_probabilities, predict_by
-from vgglib.records import read_test_records, write_test_record
-from vgglib.tables import (
+from vgglib.experiments import run_experiment
+from vgglib.miniature import (
     Cell,
     conclusions,
     fill_tables,
     mean_errors,
     paper_errors,
     plan_tables,
+    read_test_records,
+    write_test_record,
 )
+from vgglib.protocols import Protocol, average_probabilities, predict_by
+from vgglib.published import PAPER_ERRORS
+from vgglib.recipes import TRAINING_SCALES
 
-SCALE_OF = {key: recipe.scale for key, recipe in SCALES.items()}
+SCALE_OF = {key: recipe.training_scale for key, recipe in TRAINING_SCALES.items()}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_papers_numbers():
     """Tables 3 to 6 of the paper, spot checks of each."""
-    assert [sum(r.table == t for r in PAPER) for t in (3, 4, 5, 6)] == [12, 10, 6, 3]
-    found = {(r.table, r.models, r.training_scale, r.protocol): (r.top_1, r.top_5) for r in PAPER}
+    assert [sum(r.table == t for r in PAPER_ERRORS) for t in (3, 4, 5, 6)] == [12, 10, 6, 3]
+    found = {
+        (r.table, r.models, r.training_scale, r.protocol): (r.top_1, r.top_5) for r in PAPER_ERRORS
+    }
     low, jittered = (256, 256), (256, 512)
     assert found[3, ("A-LRN",), low, Protocol((256,))] == (29.7, 10.5)
     assert found[3, ("D",), jittered, Protocol((384,))] == (25.6, 8.1)
@@ -58,7 +62,12 @@ def test_one_network_has_no_ensemble():
 def trained():
     data = load_data("shapes", image_size=16, train_images=60, validation=1 / 3, test_images=20)
     recipe = replace(
-        SCALES["S = 32 to 64"], epochs=1, batch_size=20, crop=12, scale=(12, 20), width=1 / 32
+        TRAINING_SCALES["S = 32 to 64"],
+        epochs=1,
+        batch_size=20,
+        crop=12,
+        training_scale=(12, 20),
+        width=1 / 32,
     )
     return data, {
         ("jittered", name): run_experiment(
@@ -95,7 +104,7 @@ def test_each_look_is_taken_once(trained, monkeypatch):
         looks.append((id(network), protocol))
         return predict_by(protocol, network, *args, **options)
 
-    monkeypatch.setattr(tables, "predict_by", counted)
+    monkeypatch.setattr(miniature, "predict_by", counted)
     cells = plan_tables({"jittered": (12, 20)}, ("I", "II"))
     records = fill(trained, cells)
     assert len(records) == len(cells) == 2 * 2 + 2 * 2 + 3

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -71,7 +71,7 @@ def rank() -> int:
 def from_first(compute: Callable[[], Any]) -> Any:
     """What ``compute`` gives in process 0, in all of them; the others wait and do not call it.
 
-    If it raises an error there, all processes raise it, with the attribute ``in_all`` that says so.
+    If it raises an error there, all processes raise :class:`InAllProcesses`.
     """
     if world_size() == 1:
         return compute()
@@ -83,9 +83,19 @@ def from_first(compute: Callable[[], Any]) -> Any:
             result[1] = error
     dist.broadcast_object_list(result, src=0)
     if result[1] is not None:
-        result[1].in_all = True
-        raise result[1]
+        raise_in_all(result[1])
     return result[0]
+
+
+class InAllProcesses(Exception):
+    """An error that all processes have; the one before it in the chain says what is wrong."""
+
+
+def raise_in_all(error: BaseException) -> NoReturn:
+    """Raise an error that the other processes raise too; alone, the error itself."""
+    if world_size() == 1:
+        raise error
+    raise InAllProcesses(str(error)) from error
 
 
 def from_all(value: Any) -> list[Any]:
@@ -100,7 +110,7 @@ def is_told_here(error: BaseException) -> bool:
     """Whether this process tells of an error: an error that all have is told by one of them."""
     if world_size() == 1:  # not met yet, or alone: those of a machine fail alike
         return os.environ.get("LOCAL_RANK", "0") == "0"
-    return rank() == 0 or not getattr(error, "in_all", False)
+    return rank() == 0 or not isinstance(error, InAllProcesses)
 
 
 def device_names(own: str) -> str:

@@ -1,0 +1,68 @@
+"""What every setting is checked by: it is refused where it is written, by name and value."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def nearest(name: Any, known: Sequence[str]) -> str:
+    """``"; did you mean 'x'?"`` where a known name is close, then all the known names."""
+    lower = {choice.lower(): choice for choice in known}
+    close = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
+    hint = f"; did you mean {lower[close[0]]!r}?" if close else "."
+    return f"{hint} Known: {', '.join(known)}"
+
+
+def check_int(name: str, value: Any, *, minimum: int, optional: bool = False) -> None:
+    """Refuse what is no whole number of ``minimum`` or more."""
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, got {value!r} ({type(value).__name__})")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def check_bool(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    low: float = 0.0,
+    high: float = math.inf,
+    without_low: bool = False,
+    without_high: bool = False,
+) -> None:
+    """Refuse what is no finite number between two others, which belong to the range if not said."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    above = value > low if without_low else value >= low
+    below = value < high if without_high else value <= high
+    if above and below and math.isfinite(value):
+        return
+    if math.isinf(high):
+        expected = f"{'above' if without_low else 'at least'} {low:g}"
+        raise ValueError(f"{name} must be {expected}, got {value}")
+    ends = ("(" if without_low else "[", ")" if without_high else "]")
+    raise ValueError(f"{name} must be in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value}")
+
+
+def check_probability(name: str, value: Any) -> None:
+    """A probability that is below 1."""
+    check_number(name, value, low=0, high=1, without_high=True)
+
+
+def check_choice(name: str, value: Any, known: Sequence[str]) -> None:
+    """Refuse a word that is not among the known ones, and name the nearest of them."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {value!r} ({type(value).__name__})")
+    if value not in known:
+        raise ValueError(f"unknown {name} {value!r}{nearest(value, known)}")

@@ -1,0 +1,1 @@
+"""What no chapter shows: devices, processes that train together, files, checkpoints."""

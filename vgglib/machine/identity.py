@@ -1,0 +1,191 @@
+"""What a run is, as data: what must be equal for a checkpoint to belong to it.
+
+Everything is told in JSON's values: settings by their names, functions by where they are defined
+and by their source, with the constants that they use, tensors by a digest. Nothing is told by
+``repr``, which changes with a release of torch, nor by an address, which changes at each start.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vgglib.architecture import VGG
+from vgglib.data import Data
+from vgglib.recipes import Recipe
+
+
+def identify(
+    model: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    train_transform: Callable,
+    test_transform: Callable,
+    seed: int,
+    first_weights: str,
+) -> dict[str, Any]:
+    """What must be equal for a checkpoint to belong to a run; ``first_weights`` is a digest.
+
+    What the recipe gives deeper networks is left out: their own recipe has it in its epochs.
+    """
+    settings = asdict(recipe)
+    del settings["deeper_epochs"]
+    return {
+        **{f"recipe's {key}": describe(value) for key, value in settings.items()},
+        "network": describe(model),
+        "seed": seed,
+        "data": f"{data.name} {data.fingerprint}",
+        "training transform": describe(train_transform),
+        "test transform": describe(test_transform),
+        "first weights": first_weights,
+    }
+
+
+def difference(found: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
+    """Where two identities differ first, in words, or ``None``.
+
+    A setting that came after a checkpoint was written had its default then.
+    """
+    defaults = {f"recipe's {field.name}": describe(field.default) for field in fields(Recipe)}
+    for key, value in own.items():
+        there = found.get(key, defaults.get(key))
+        if there != value:
+            path, there, here = _first_difference(key, there, value)
+            long = max(len(repr(there)), len(repr(here))) > 60
+            return f"{path} differs" + ("" if long else f" ({there!r} there, {here!r} here)")
+    return None
+
+
+def digest_of_weights(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> str:
+    """16 digits of a model's weights that are learned, or of those in a state dict of it.
+
+    The others follow from the data, but not to the last bit on every machine.
+    """
+    fixed = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    digest = hashlib.sha256()
+    for name, tensor in (model.state_dict() if state is None else state).items():
+        if name not in fixed:
+            digest.update(_bytes(tensor))
+    return digest.hexdigest()[:16]
+
+
+def describe(thing: Any, around: tuple[int, ...] = ()) -> Any:
+    """Anything that a training may be given, in JSON's values.
+
+    Args:
+        thing: a setting, a transform, a network, a function, a tensor, or a collection of these.
+        around: what it is a part of, so that circles end.
+    """
+    if thing is None or isinstance(thing, (bool, int, float, str)):
+        return thing
+    if id(thing) in around:
+        return "itself"
+    around = (*around, id(thing))
+    parts = functools.partial(describe, around=around)
+    if isinstance(thing, Tensor):
+        return f"{thing.dtype} {tuple(thing.shape)} {_digest(_bytes(thing))}"
+    if isinstance(thing, Mapping):
+        return {str(key): parts(value) for key, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [parts(value) for value in thing]
+    if isinstance(thing, (set, frozenset)):
+        return sorted(map(str, map(parts, thing)))
+    if isinstance(thing, functools.partial):
+        return {"function": parts(thing.func), "with": parts([thing.args, thing.keywords])}
+    if isinstance(thing, MethodType):
+        return {"method": thing.__name__, "of": parts(thing.__self__)}
+    if isinstance(thing, FunctionType):
+        return _function(thing, parts)
+    if isinstance(thing, (type, BuiltinFunctionType)):
+        return _name(thing)
+    if isinstance(thing, VGG):
+        return {"class": _name(type(thing)), **parts(thing.settings())}
+    if isinstance(thing, nn.Module):
+        return _module(thing, parts)
+    if is_dataclass(thing):
+        return {"class": _name(type(thing)), **parts(asdict(thing))}
+    # An object is what it holds; one that holds nothing in Python, such as a dtype, is its name.
+    held = getattr(thing, "__dict__", None)
+    return {"class": _name(type(thing)), **parts(held)} if held else str(thing).split(" at 0x")[0]
+
+
+def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
+    """A module by its class, its own settings and its parts; its weights are told elsewhere."""
+    kind = type(module)
+    if kind.__module__.partition(".")[0] == "torch":
+        # What torch itself calls a constant; what else it holds may change with a release.
+        names = [name for name in getattr(kind, "__constants__", ()) if hasattr(module, name)]
+        settings = {name: getattr(module, name) for name in names}
+        settings |= {"p": module.p} if isinstance(getattr(module, "p", None), float) else {}
+    else:
+        settings = {
+            name: value
+            for name, value in vars(module).items()
+            if not name.startswith("_") and name != "training"
+        }
+    return {"class": _name(kind), **parts(settings), **parts(dict(module.named_children()))}
+
+
+def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
+    """A function by its qualified name and source, and by the values that it takes from outside."""
+    code = function.__code__
+    try:
+        source = textwrap.dedent(inspect.getsource(function)).strip()
+    except (OSError, TypeError):  # typed in where nothing keeps it
+        source = [code.co_code.hex(), parts([c for c in code.co_consts if not _is_code(c)])]
+    outside = {
+        name: function.__globals__[name]
+        for name in _names(code)
+        if name in function.__globals__ and not isinstance(function.__globals__[name], ModuleType)
+    }
+    inside = [cell.cell_contents for cell in function.__closure__ or ()]
+    return {
+        "function": f"{function.__module__}.{function.__qualname__}",
+        "source": source,
+        "defaults": parts([function.__defaults__, function.__kwdefaults__]),
+        "uses": parts([outside, inside]),
+    }
+
+
+def _names(code: CodeType) -> list[str]:
+    """The names that some code looks up, functions within it included."""
+    inner = [name for constant in code.co_consts if _is_code(constant) for name in _names(constant)]
+    return sorted({*code.co_names, *inner})
+
+
+def _is_code(constant: Any) -> bool:
+    return isinstance(constant, CodeType)
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def _digest(content: memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _first_difference(path: str, there: Any, here: Any) -> tuple[str, Any, Any]:
+    """The innermost value that differs, and the way to it."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in (*here, *there):
+            if there.get(key) != here.get(key):
+                return _first_difference(f"{path}, {key}", there.get(key), here.get(key))
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for i, (one, other) in enumerate(zip(there, here, strict=True)):
+            if one != other:
+                return _first_difference(f"{path}, {i + 1}", one, other)
+    return path, there, here

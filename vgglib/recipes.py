@@ -1,0 +1,266 @@
+"""Recipes: everything that is decided about a training, as data (the chapter Training)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from vgglib.architecture import INITIALIZATIONS
+from vgglib.checks import check_bool, check_choice, check_int, check_number, check_probability
+from vgglib.transforms import SHIFTS_BY, RandomScaleCrop
+
+SCHEDULES = ("plateau", "one_cycle")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that is decided about a training, besides the network and the data.
+
+    The defaults are Zhong's (2024), which are the paper's (section 3.1) but for the batch of 256,
+    the 74 epochs and the crops, and He's first weights in place of N(0, 0.01^2).
+
+    Attributes:
+        name: as in the records.
+        epochs: passes over the training images.
+        batch_size: images in a step.
+        learning_rate: of the first epoch; for one cycle, its peak; under Muon, of all but filters.
+        momentum: fraction of the last step that is kept.
+        weight_decay: pull of each weight towards 0; under Muon, of all but filters.
+        dropout: probability of zeroing a hidden feature of the fully connected layers.
+        flip: probability of mirroring a training image.
+        color_std: standard deviation of the amplitudes of the color shift; 0 turns it off.
+        color_by: ``"eigenvalue"`` or ``"root"``, see :class:`~vgglib.transforms.PCAColorShift`.
+        factor: what the learning rate is multiplied by on a plateau.
+        patience: epochs without improvement that are tolerated before.
+        threshold: an accuracy counts as improved when it is this fraction better than the best.
+        deeper_epochs: part of the epochs and of the patience that a network gets which starts from
+            a shallower one, see :func:`deeper`.
+        initialization: see :func:`~vgglib.architecture.initialize`.
+        width: factor on channels and hidden features, see :func:`~vgglib.configurations.vgg`.
+        schedule: ``"plateau"``, with the three settings above, or ``"one_cycle"``.
+        warmup: for one cycle, part of the training in which the learning rate rises.
+        nesterov: momentum that looks a step ahead; Muon's does so always.
+        label_smoothing: part of the target's probability that is spread over all classes.
+        translation: pixels that a training image may be moved by, along each axis.
+        crop: side of the random crop that is taken of a training image, pixels; 0 takes no crop.
+        training_scale: smallest and largest ``S``, to which the smaller side of an image is
+            rescaled before the crop, pixels; see :class:`~vgglib.transforms.RandomScaleCrop`.
+        batch_norm: batch normalization after each convolution.
+        averaging: part of the moving average of the weights that stays at each step, see
+            :func:`~vgglib.optimization.update_average`; 0 takes the last weights.
+        muon: step of the filters under :class:`~vgglib.optimization.Muon`; 0 turns it off.
+        whitening: first convolution fixed to the principal components of the training images'
+            patches, see :func:`~vgglib.statistics.whitening_filters`.
+
+    Raises:
+        TypeError: a setting has the wrong type, such as a number given as text.
+        ValueError: a setting has a value that cannot be.
+    """
+
+    name: str
+    epochs: int = 200
+    batch_size: int = 128
+    learning_rate: float = 1e-2
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    dropout: float = 0.5
+    flip: float = 0.5
+    color_std: float = 0.1
+    color_by: str = "eigenvalue"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-3
+    deeper_epochs: float = 0.5
+    initialization: str = "he"
+    width: float = 1.0
+    schedule: str = "plateau"
+    warmup: float = 0.0
+    nesterov: bool = False
+    label_smoothing: float = 0.0
+    translation: int = 0
+    crop: int = 0
+    training_scale: tuple[int, int] = (0, 0)
+    batch_norm: bool = False
+    averaging: float = 0.0
+    muon: float = 0.0
+    whitening: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            check_int(name, getattr(self, name), minimum=1)
+        for name in ("patience", "translation", "crop"):
+            check_int(name, getattr(self, name), minimum=0)
+        for name in ("learning_rate", "deeper_epochs", "width"):
+            check_number(name, getattr(self, name), low=0, without_low=True)
+        for name in ("weight_decay", "threshold", "color_std", "muon"):
+            check_number(name, getattr(self, name), low=0)
+        for name in ("momentum", "dropout", "warmup", "label_smoothing", "averaging"):
+            check_probability(name, getattr(self, name))
+        check_number("flip", self.flip, low=0, high=1)
+        check_number("factor", self.factor, low=0, high=1, without_low=True, without_high=True)
+        for name in ("nesterov", "batch_norm", "whitening"):
+            check_bool(name, getattr(self, name))
+        check_choice("color_by", self.color_by, SHIFTS_BY)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("initialization", self.initialization, INITIALIZATIONS)
+        if self.crop:
+            # Refuses what cannot be, and makes a range of a single scale.
+            scale = RandomScaleCrop(self.crop, self.training_scale).scale
+            object.__setattr__(self, "training_scale", scale)
+        elif self.training_scale != (0, 0):
+            raise ValueError(
+                f"a training_scale of {self.training_scale!r} needs a crop: set crop as well"
+            )
+
+    @property
+    def grows(self) -> bool:
+        """Whether deeper networks start from shallower ones (the paper, section 3.1).
+
+        Batch normalization has made that unnecessary.
+        """
+        return not (self.batch_norm or self.muon)
+
+    def shortened(self, epochs: int | None) -> Recipe:
+        """The same recipe for fewer (or more) epochs, with patience in proportion.
+
+        ``None`` leaves it as it is.
+        """
+        if epochs is None:
+            return self
+        patience = max(min(1, self.patience), round(self.patience * epochs / self.epochs))
+        return replace(self, epochs=epochs, patience=patience)
+
+
+#: The recipes by name. ``"classic"`` is the training of 2014 as Zhong (2024) brought it to the size
+#: of CIFAR-10, without his mistakes. For two CPU cores it has fewer epochs with less patience, and
+#: smaller batches, so that there are still many steps; half of so few epochs would be too few for
+#: the deeper networks. ``"modern"`` has what came later. ``"fast"`` trains the network ``"slim"``
+#: with the least computation. ``"quick"`` is short, for the built-in data set: a quarter of the
+#: width, fewer epochs, larger batches, a higher learning rate. ``"post"`` is Zhong's own plan, for
+#: a GPU: 200 epochs for I, 100 each for II and III.
+RECIPES: dict[str, Recipe] = {}
+
+#: The networks that each recipe trains, in this order: from shallow to deep where networks grow.
+NETWORKS: dict[str, tuple[str, ...]] = {}
+
+
+def register(recipe: Recipe, networks: tuple[str, ...] = ("I", "II", "III")) -> None:
+    """Make a recipe known by its name, with the networks that it trains."""
+    RECIPES[recipe.name] = recipe
+    NETWORKS[recipe.name] = networks
+
+
+register(Recipe("classic", epochs=12, batch_size=32, patience=1, threshold=2e-2, deeper_epochs=1.0))
+register(
+    Recipe(
+        "modern",
+        epochs=8,
+        learning_rate=5e-2,
+        dropout=0.0,
+        schedule="one_cycle",
+        warmup=0.2,
+        nesterov=True,
+        label_smoothing=0.1,
+        translation=2,
+        batch_norm=True,
+        averaging=0.99,
+        muon=0.03,
+    )
+)
+register(
+    Recipe(
+        "fast",
+        epochs=10,
+        batch_size=1000,
+        learning_rate=5e-2,
+        momentum=0.6,
+        dropout=0.0,
+        color_std=0.0,
+        schedule="one_cycle",
+        warmup=0.0,
+        label_smoothing=0.2,
+        translation=2,
+        averaging=0.9,
+        muon=0.24,
+        whitening=True,
+    ),
+    networks=("slim",),
+)
+register(Recipe("quick", epochs=10, batch_size=64, learning_rate=4e-2, patience=2, width=0.25))
+register(Recipe("post"))
+
+
+def _ablation() -> dict[str, Recipe]:
+    """From ``classic`` to ``modern``, one change after the other, at a quarter of the width."""
+    classic, modern = RECIPES["classic"], RECIPES["modern"]
+    # In the batches of "modern", so that no recipe takes more steps than another.
+    recipe = replace(
+        classic,
+        epochs=8,
+        width=0.25,
+        batch_size=modern.batch_size,
+        patience=1,
+        threshold=3e-3,
+        deeper_epochs=modern.deeper_epochs,
+    )
+    recipes = {"classic": recipe}
+    for change, settings in {
+        "one cycle": ("schedule", "warmup", "learning_rate", "nesterov"),
+        "batch norm": ("batch_norm",),
+        "no dropout": ("dropout",),
+        "label smoothing": ("label_smoothing",),
+        "translation": ("translation",),
+        "averaging": ("averaging",),
+        "Muon": ("muon",),
+    }.items():
+        recipe = replace(recipe, **{name: getattr(modern, name) for name in settings})
+        recipes[f"+ {change}"] = recipe
+    return {
+        change: replace(recipe, name=f"ablation {number} {change}")
+        for number, (change, recipe) in enumerate(recipes.items())
+    }
+
+
+#: Recipes from ``classic`` to ``modern``, each with one change more, so that their accuracies say
+#: what a change gives. "One cycle" brings the learning rate and the momentum that go with it.
+ABLATION: dict[str, Recipe] = _ablation()
+
+
+def _training_scales() -> dict[str, Recipe]:
+    """The training scales of the paper (section 3.1) and its crop, all divided by 8."""
+    return {
+        f"S = {name}": replace(
+            RECIPES["modern"],
+            name=f"scale {name}",
+            epochs=10,
+            muon=0.0,
+            width=0.25,
+            translation=0,
+            crop=224 // 8,
+            training_scale=(smallest, largest),
+        )
+        for name, smallest, largest in [("32", 32, 32), ("48", 48, 48), ("32 to 64", 32, 64)]
+    }
+
+
+#: The recipes of "Testing like the paper", which are ``"modern"`` at a quarter of the width,
+#: without Muon, on crops, with fixed training scales and with scale jittering.
+TRAINING_SCALES: dict[str, Recipe] = _training_scales()
+
+#: Recipes that are asked for together, by one name, and the networks that each of them trains.
+SERIES: dict[str, tuple[dict[str, Recipe], tuple[str, ...]]] = {
+    **{name: ({name: recipe}, NETWORKS[name]) for name, recipe in RECIPES.items()},
+    "ablation": (ABLATION, ("I",)),
+    "scales": (TRAINING_SCALES, ("I", "II", "III")),
+}
+
+
+def deeper(recipe: Recipe) -> Recipe:
+    """The recipe for a network that starts from a trained, shallower one: fewer epochs.
+
+    Half of them where the recipe says nothing else, as Zhong (2024) did: 100 instead of 200. The
+    patience is shortened with them, so that the learning rate still falls within them.
+    """
+    part = recipe.deeper_epochs
+    return replace(
+        recipe, epochs=max(1, int(recipe.epochs * part)), patience=int(recipe.patience * part)
+    )
