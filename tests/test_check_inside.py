@@ -81,7 +81,7 @@ def test_exercise_2(verdict, chapter):
         ({"wrong": (named != split.labels).nonzero()[:5, 0]}, "and there are 5"),
         ({"wrong": wrong[:3]}, "more images wrong than you took"),
         ({"wrong": named != split.labels}, "which are integers"),
-        ({"wrong": []}, "which are integers"),
+        ({"wrong": []}, "more images wrong than you took"),
         ({"wrong": "four"}, "there is 'four'"),
         ({"wrong": [len(split)]}, "is outside"),
         ({"for_named": for_right, "for_right": for_named}, "is the evidence for the right class"),
