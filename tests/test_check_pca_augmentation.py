@@ -53,15 +53,15 @@ def test_exercise_2(verdict, images):
     subtract = SubtractMean([0.4, 0.5, 0.6])
 
     def orders(by="root", std=0.5):
-        shift = PCAColorShift(pca.eigenvalues, pca.eigenvectors, std=std, by=scale)
+        shift = PCAColorShift(pca.eigenvalues, pca.eigenvectors, std=std, by=by)
         return (
             lambda pictures, draw: subtract(shift.transform(pictures, draw)),
             lambda pictures, draw: shift.transform(subtract(pictures), draw),
             shift,
         )
 
-    for scale in ("root", "eigenvalue"):
-        shift_first, mean_first, shift = orders(scale)
+    for by in ("root", "eigenvalue"):
+        shift_first, mean_first, shift = orders(by)
         assert "right." in verdict(check.exercise_2, shift_first, mean_first, "by clipping")
     assert "waiting" in verdict(check.exercise_2, shift_first, mean_first, ...)
     assert "waiting" in verdict(check.exercise_2, lambda p, d: ..., mean_first, "by clipping")

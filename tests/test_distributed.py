@@ -8,8 +8,7 @@ import sys
 import pytest
 import torch
 
-from vgglib.__main__ import with_starts
-from vgglib.imagenet import main
+from vgglib.__main__ import main, with_starts
 from vgglib.machine import distributed
 
 WORKER = """
@@ -17,6 +16,7 @@ import sys
 import torch
 from vgglib import Recipe, SubtractMean, load_data, make_transforms
 from vgglib import train, training, vgg
+from vgglib.machine import distributed
 
 result, checkpoint, recipe, stop_after = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 torch.set_num_threads(1)
@@ -53,7 +53,7 @@ save = training.save_checkpoint
 def save_then_stop(*args):
     save(*args)
     saved.append(1)
-    if len(saved) == stop_after:
+    if stop_after and len(saved) == 1 + stop_after:  # one is written before the first epoch
         raise KeyboardInterrupt("stopped")
 
 training.save_checkpoint = save_then_stop
@@ -67,7 +67,7 @@ with distributed.process_group(torch.device("cpu")) as device:
     draws = distributed.from_all(Noted.draws)
     if distributed.rank() == 0:
         torch.save({"weights": model.state_dict(), "history": done.history,
-                    "devices": done.devices, "draws": draws}, result)
+                    "devices": done.computed, "draws": draws}, result)
 """
 
 
@@ -137,7 +137,8 @@ def test_two_processes_measure_what_one_measures(alone, together):
 
 
 def test_the_record_names_all_devices(alone, together):
-    assert together["devices"] == [f"2 x {alone['devices'][0]}"]
+    ((device, precision),) = alone["devices"]
+    assert together["devices"] == [(f"2 x {device}", precision)]
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
@@ -174,7 +175,7 @@ def test_an_error_of_process_0_ends_them_all_with_one_message(tmp_path):
 
 EACH_ITS_OWN_FOLDERS = """
 import os, sys
-from vgglib.imagenet import main
+from vgglib.__main__ import main
 
 number = os.environ["RANK"]
 main([*sys.argv[1:], "--results", f"results{number}", "--checkpoints", f"checkpoints{number}"])
@@ -222,7 +223,8 @@ command.main(["--epochs", "1", "--models", "I", "--data", "pictures"])
 def test_what_goes_wrong_in_another_process_is_told(tmp_path, save_image, line, message):
     for i in range(4):
         for part in ("train", "test"):
-            save_image(tmp_path / "pictures" / part / "cat" / f"{i}.png")
+            for name in ("cat", "dog"):
+                save_image(tmp_path / "pictures" / part / name / f"{i}.png")
     script = tmp_path / "script.py"
     script.write_text(LOADS_OTHERWISE.format(line=line))
     done = launch(2, script, cwd=tmp_path)
@@ -317,7 +319,7 @@ def test_alone_every_function_does_nothing():
     ("arguments", "message"),
     [
         (["--data", "nowhere"], "there is no folder 'nowhere'"),
-        (["--epochs", "0"], "epochs must be an int of 1 or more, got 0"),
+        (["--epochs", "0"], "epochs must be at least 1, got 0"),
         (["--device", "tpu"], "tpu"),
     ],
 )

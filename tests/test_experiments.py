@@ -297,6 +297,7 @@ def test_the_network_is_made_for_the_data_and_the_recipe(data, monkeypatch):
         "name": "I",
         "num_classes": 10,
         "image_size": 8,
+        "in_channels": 3,
         "batch_norm": False,
         "dropout": 0.25,
         "width": 1 / 32,

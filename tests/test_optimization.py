@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from vgglib import vgg
 from vgglib.optimization import (
     Muon,
     make_optimizer,
@@ -56,7 +57,7 @@ def test_the_cycle_spans_all_steps():
     [("schedule", "cosine"), ("warmup", 1.0), ("label_smoothing", -0.1), ("averaging", 1.0)],
 )
 def test_settings_that_cannot_be_are_refused(setting, value):
-    with pytest.raises(ValueError, match=f"{setting} must be .*, got"):
+    with pytest.raises(ValueError, match=f"{setting}.* (must be .*, got|'cosine')"):
         Recipe("x", **{setting: value})
 
 
@@ -170,3 +171,53 @@ def test_muon_with_scaled_gradients_steps_as_without_and_leaves_out_an_overflow(
     scaler.step(scaled)
     scaler.update()
     assert all(torch.equal(w, b) for w, b in zip(models[1].parameters(), before, strict=True))
+
+
+# --------------------------------------------------------------------------------------------------
+# Layouts in memory
+# --------------------------------------------------------------------------------------------------
+
+
+def step_of(model, optimizer):
+    model(torch.rand(2, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+
+
+def test_a_memory_format_that_was_changed_after_the_optimizer_was_made_is_refused():
+    """torch's fused step would be silently wrong: it ignores strides."""
+    model = vgg("I", width=1 / 32)
+    optimizer = make_optimizer(model, Recipe("x"))
+    step_of(model, optimizer)  # as it was made
+    model.to(memory_format=torch.channels_last)
+    with pytest.raises(
+        RuntimeError, match="set the memory format of the model before its optimizer"
+    ):
+        step_of(model, optimizer)
+
+
+def test_an_optimizer_that_is_made_afterwards_has_the_strides_of_its_weights():
+    model = vgg("I", width=1 / 32).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, Recipe("x"))
+    step_of(model, optimizer)
+    for weight in model.parameters():
+        momentum = optimizer.state[weight]["momentum_buffer"]
+        assert weight.stride() == weight.grad.stride() == momentum.stride()
+
+
+def test_in_either_layout_the_steps_are_the_same():
+    weights = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        model = vgg("I", width=1 / 32, dropout=0.0).to(memory_format=layout)
+        optimizer = make_optimizer(model, Recipe("x", learning_rate=1e-3))
+        for _ in range(3):
+            optimizer.zero_grad()
+            step_of(model, optimizer)
+        weights.append(model.state_dict())
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight)
+
+
+def test_a_network_without_weights_to_learn_is_refused():
+    with pytest.raises(ValueError, match="no weights to learn"):
+        make_optimizer(vgg("I", width=1 / 32).requires_grad_(False), Recipe("x"))

@@ -264,7 +264,7 @@ def test_images_need_not_be_square():
 
 
 def test_an_image_without_a_batch_is_refused(images):
-    with pytest.raises(ValueError, match=r"\(N, 3, H, W\), got \(3, 20, 20\)"):
+    with pytest.raises(ValueError, match=r"\(N, channels, H, W\), got \(3, 20, 20\)"):
         predict_by(Protocol((20,)), network(), images[0], SUBTRACT)
 
 

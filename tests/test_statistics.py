@@ -192,7 +192,7 @@ def test_an_eigenvalue_grows_with_the_square_of_the_scale():
     ("images", "error", "message"),
     [
         (np.zeros((3, 4, 4)), TypeError, "expected a tensor of images, got ndarray"),
-        (torch.zeros(1, 1, 4, 4), ValueError, r"RGB images .* got \(1, 1, 4, 4\)"),
+        (torch.zeros(1, 2, 4, 4), ValueError, r"RGB images .* got \(1, 2, 4, 4\)"),
         (torch.zeros(4, 4, 3), ValueError, r"RGB images .* got \(4, 4, 3\)"),
         (torch.zeros(0, 3, 4, 4), ValueError, "expected one or more RGB images"),
         (

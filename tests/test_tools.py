@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from pathlib import PurePath
 
 import nbformat
 import numpy as np
@@ -328,8 +329,9 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
         '<button class="btn search-button-field js" aria-label="Search" id="s">Search</button>'
         f'<img alt="a" src="../_images/b.png" />{card}'
     )
-    first = tmp_path / "intro.html"
-    first.write_text("the first page")
+    first = tmp_path / "pages" / "intro.html"
+    first.parent.mkdir()
+    first.write_text('the first page <a href="../chapters/a.html#b">a</a><a href="api.html">')
     for name in ("fontawesome.js", "bootstrap.js.map", "bootstrap.js"):
         (tmp_path / name).touch()
     pixels = np.asarray(Image.open(save_image(tmp_path / "_images" / "b.png", size=(30, 20))))
@@ -342,7 +344,9 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     )
     assert (np.asarray(Image.open(tmp_path / "_images" / "b.webp")) == pixels).all()
     assert not (tmp_path / "_images" / "b.png").exists()
-    assert (tmp_path / "index.html").read_text() == "the first page"
+    assert (tmp_path / "index.html").read_text() == (
+        'the first page <a href="chapters/a.html#b">a</a><a href="pages/api.html">'
+    )
     assert (tmp_path / "404.html").exists()
     assert not (tmp_path / "fontawesome.js").exists()
     assert not (tmp_path / "bootstrap.js.map").exists()
@@ -375,3 +379,23 @@ def test_first_page_has_the_table_of_the_records(tmp_path):
     page.write_text(page.read_text().replace("| III | 86.93 |", "| III | 8.93 |"))
     assert landing.renew(page)
     assert page.read_bytes() == landing.PAGE.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("address", "above"),
+    [
+        ("../chapters/a.html#b", "chapters/a.html#b"),
+        ("api.html?q=1", "pages/api.html?q=1"),
+        ("../", "./"),
+        ("../_static/", "_static/"),
+        ("#b", "#b"),
+        ("/a", "/a"),
+        ("https://x.io/../a", "https://x.io/../a"),
+        ("data:image/png;base64,a/b", "data:image/png;base64,a/b"),
+        ("", ""),
+    ],
+)
+def test_a_page_of_a_folder_is_shown_at_the_top(address, above):
+    html = '<html data-content_root="../"><a href="{}"><img src="{}" alt="../a">'
+    found = build.seen_from_above(html.format(address, address), PurePath("pages"))
+    assert found == html.format(above, above).replace('root="../"', 'root="./"')

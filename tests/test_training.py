@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torchvision.transforms import v2
 
 from vgglib import training
 from vgglib.configurations import vgg
@@ -473,13 +474,14 @@ class Sealed(Data):
     """A data set whose test split cannot be read."""
 
     def __getattribute__(self, name):
-        if name == "test":
+        if name == "test" and self.__dict__.get("is_sealed"):
             raise AssertionError("the test split was read")
         return super().__getattribute__(name)
 
 
 def test_the_test_split_is_not_read(data, tmp_path):
     sealed = Sealed(data.name, data.classes, data.train, data.validation, data.test)
+    sealed.__dict__["is_sealed"] = True
     transforms = make_transforms(data, RECIPE)
     with pytest.raises(AssertionError, match="was read"):
         sealed.fingerprint  # noqa: B018
@@ -1016,3 +1018,130 @@ def test_seconds_are_those_of_the_epochs(data, monkeypatch):
     done = run(data, make_model())
     assert done.history["seconds"] == [5] * RECIPE.epochs
     assert done.seconds == 5 * RECIPE.epochs
+
+
+# --------------------------------------------------------------------------------------------------
+# A cell that is run again
+# --------------------------------------------------------------------------------------------------
+
+
+def interrupted(data, model, moment, monkeypatch, file, recipe=RECIPE):
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(moment, stop, patch.setattr)
+        run(data, model, recipe, checkpoint=file)
+
+
+@pytest.mark.parametrize("moment", [("step", 1, 2), ("step", 3, 2), ("save", 2)])
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_the_model_that_was_interrupted_goes_on(data, monkeypatch, tmp_path, moment, averaging):
+    file, recipe = tmp_path / "run.pt", replace(RECIPE, averaging=averaging)
+    expected, model = make_model(), make_model()
+    run(data, expected, recipe)
+    interrupted(data, model, moment, monkeypatch, file, recipe)
+    run(data, model, recipe, checkpoint=file)  # the cell, run again
+    assert same(model, weights(expected))
+    run(data, model, recipe, checkpoint=file)  # and once more
+    assert same(model, weights(expected))
+
+
+def test_a_model_with_the_weights_of_the_checkpoint_goes_on(data, monkeypatch, tmp_path):
+    """Loaded by hand, in a new process, say."""
+    file = tmp_path / "run.pt"
+    expected, model, other = make_model(), make_model(), make_model(seed=5)
+    run(data, expected)
+    interrupted(data, model, ("step", 3, 2), monkeypatch, file)
+    other.load_state_dict(torch.load(file, weights_only=True)["model"])
+    run(data, other, checkpoint=file)
+    assert same(other, weights(expected))
+
+
+def test_a_model_that_was_changed_since_is_refused(data, monkeypatch, tmp_path):
+    file, model = tmp_path / "run.pt", make_model()
+    interrupted(data, model, ("step", 3, 2), monkeypatch, file)
+    with torch.no_grad():
+        model.classifier.fc2.bias += 1
+    with pytest.raises(ValueError, match="first weights differs"):
+        run(data, model, checkpoint=file)
+
+
+def twice_as_bright(images):
+    return 2 * images.float() / 255
+
+
+def test_an_augmentation_that_is_a_function_goes_on_in_another_process(data, tmp_path):
+    """Its address differs there, and its name and source do not."""
+    file = tmp_path / "run.pt"
+    code = CHILD.replace("here.run(", "here.run(transforms=(here.twice_as_bright,) * 2, data=")
+    code = code.replace(
+        "here.make_data(), here.make_model()", "here.make_data(), model=here.make_model()"
+    )
+    here = Path(__file__).parent
+    code = code.format(
+        paths=[str(here), str(here.parent)], moment=("step", 4, 3), precision="float32",
+        file=str(file),
+    )  # fmt: skip
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "now\n"
+        child.kill()
+    transforms = (twice_as_bright,) * 2
+    resumed = run(data, make_model(), transforms=transforms, checkpoint=file)
+    assert len(resumed.history["seconds"]) == RECIPE.epochs
+
+
+def test_an_augmentation_whose_constant_changed_is_refused(data, monkeypatch, tmp_path):
+    file, test_transform = tmp_path / "run.pt", make_transforms(data, RECIPE)[1]
+
+    def brighter(strength):
+        return v2.Compose([test_transform, v2.Lambda(lambda images: images * strength)])
+
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        do_at(("step", 3, 1), stop, patch.setattr)
+        run(data, make_model(), transforms=(brighter(1.5), test_transform), checkpoint=file)
+    with pytest.raises(ValueError, match=r"training transform, .* differs \(1.5 there, 2.0 here"):
+        run(data, make_model(), transforms=(brighter(2.0), test_transform), checkpoint=file)
+
+
+# --------------------------------------------------------------------------------------------------
+# What no training can begin with
+# --------------------------------------------------------------------------------------------------
+
+
+def test_a_network_whose_weights_are_all_frozen_is_refused(data):
+    model = make_model().requires_grad_(False)
+    with pytest.raises(ValueError, match="no weights to learn: set requires_grad"):
+        run(data, model)
+
+
+def test_data_without_validation_images_are_refused(data):
+    nothing = data.validation.take(torch.arange(0))
+    with pytest.raises(ValueError, match="there are no validation images"):
+        run(replace(data, validation=nothing), make_model())
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("momentum", 1.5, r"momentum must be in \[0, 1\), got 1.5"),
+        ("patience", -3, "patience must be at least 0, got -3"),
+        ("dropout", 1.0, r"dropout must be in \[0, 1\), got 1.0"),
+        ("factor", 2.0, r"factor must be in \(0, 1\), got 2.0"),
+        ("learning_rate", "0.1", r"learning_rate must be a number, got '0.1' \(str\)"),
+        ("weight_decay", float("inf"), "weight_decay must be at least 0, got inf"),
+        ("flip", 1.1, r"flip must be in \[0, 1\], got 1.1"),
+        ("schedule", "plato", "did you mean 'plateau'"),
+        ("initialization", "He", "did you mean 'he'"),
+        ("batch_norm", 1, "batch_norm must be True or False"),
+        ("width", 0, "width must be above 0, got 0"),
+    ],
+)
+def test_a_setting_is_refused_where_it_is_written(setting, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        Recipe("bad", **{setting: value})
+
+
+def test_a_trained_network_can_be_saved_as_it_is(data, tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    model = make_model()
+    run(data, model, ONE)
+    safetensors.save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    assert same(model, safetensors.load_file(tmp_path / "weights.safetensors"))

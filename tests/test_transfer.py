@@ -87,7 +87,7 @@ def test_batch_normalization_goes_with_its_convolution():
                 module.weight.normal_()
                 module.running_mean.normal_()
                 module.num_batches_tracked.fill_(9)
-    transfer_weights(source, target)
+    transfer_weights(source, target, "paper")
     for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
         ours, theirs = (getattr(m.features.stack3.norm2, name) for m in (target, source))
         assert torch.equal(ours, theirs)

@@ -95,7 +95,7 @@ def test_of_a_label_before_an_image_the_image_is_transformed(transform):
 @each_transform
 def test_a_label_before_a_plain_tensor_is_refused(transform):
     # torchvision takes the first plain tensor for the image.
-    with pytest.raises(ValueError, match=r"expects RGB images .* got \(2,\)"):
+    with pytest.raises(ValueError, match=r"expects RGB .*images .* got \(2,\)"):
         transform(torch.tensor([3, 5]), torch.rand(2, 3, 4, 4))
 
 
@@ -106,9 +106,9 @@ def test_a_label_before_a_plain_tensor_is_refused(transform):
         ([Image.new("RGB", (4, 4))], TypeError, "a tensor of images, got a PIL.*PILToTensor"),
         ([Image.new("RGB", (4, 4)), torch.tensor(3)], TypeError, "got a PIL image.*PILToTensor"),
         ([np.zeros((3, 4, 4))], TypeError, "expects a tensor of images, got ndarray"),
-        ([torch.rand(1, 4, 4)], ValueError, r"expects RGB images .* got \(1, 4, 4\)"),
-        ([torch.rand(4, 4, 3)], ValueError, r"expects RGB images .* got \(4, 4, 3\)"),
-        ([torch.rand(4, 4)], ValueError, r"expects RGB images .* got \(4, 4\)"),
+        ([torch.rand(2, 4, 4)], ValueError, r"expects RGB .*images .* got \(2, 4, 4\)"),
+        ([torch.rand(4, 4, 3)], ValueError, r"expects RGB .*images .* got \(4, 4, 3\)"),
+        ([torch.rand(4, 4)], ValueError, r"expects RGB .*images .* got \(4, 4\)"),
         (
             [torch.zeros(3, 4, 4).long()],
             TypeError,
@@ -159,11 +159,11 @@ def test_the_mean_may_be_a_tensor():
     [
         ((125.3, 123.0, 113.9), r"mean must be on the \[0, 1\] scale, .* divide values of 0..255"),
         ((-0.1, 0.5, 0.5), r"mean must be on the \[0, 1\] scale"),
-        ((0.5, 0.5), r"mean must be finite and of shape \(3,\), got \(0.5, 0.5\)"),
-        (0.5, r"mean must be finite and of shape \(3,\), got 0.5"),
+        ((0.5, 0.5), r"mean must be finite and of shape \(3,\) or \(1,\), got \(0.5, 0.5\)"),
+        (0.5, r"mean must be finite and of shape \(3,\) or \(1,\), got 0.5"),
         ((0.5, float("nan"), 0.5), "mean must be finite"),
-        (None, r"mean must be numbers of shape \(3,\), got None"),
-        ("gray", r"mean must be numbers of shape \(3,\), got 'gray'"),
+        (None, r"mean must be numbers of shape \(3,\) or \(1,\), got None"),
+        ("gray", r"mean must be numbers of shape \(3,\) or \(1,\), got 'gray'"),
     ],
 )
 def test_an_impossible_mean_is_refused(mean, message):

@@ -23,7 +23,7 @@ import vgglib
 from tools.settings import ROOT
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
-from vgglib.figures import BLUE, RED, SKY, plot_color_cloud, use_style
+from vgglib.figures import BLUE, RED, SKY, color_cloud, use_style
 from vgglib.statistics import ChannelStatistics
 
 #: Test images that are shown; all of them count for the accuracy.
@@ -176,10 +176,7 @@ def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelSta
 
     (folder / "configurations.svg").write_text(draw_volumes(vgglib.trace("D")).svg)
 
-    with contextlib.ExitStack() as stack:
-        show, plt.show = plt.show, lambda: None
-        stack.callback(setattr, plt, "show", show)
-        plot_color_cloud(data.train.images, statistics.pca(), statistics.mean)
+    color_cloud(data.train.images, statistics.pca(), statistics.mean)
     save("color_shift")
 
     figure, axis = plt.subplots(figsize=(5, 2.8))

@@ -263,7 +263,7 @@ def exercise_5(
         return "One of the other scales is worse."
     if not isinstance(parts, (tuple, list)) or len(parts) != 2:
         return "Two parts are asked for: at the worst scale, and in training."
-    crop, (low, high) = network.image_size[0], TRAINING_SCALES["S = 32 to 64"].scale
+    crop, (low, high) = network.image_size[0], TRAINING_SCALES["S = 32 to 64"].training_scale
     return first(
         _part(parts[0], crop, worst, "The part that a window shows"),
         _part(

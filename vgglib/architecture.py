@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from vgglib.checks import check_choice, check_int
@@ -25,6 +26,9 @@ from vgglib.descriptors import (
 )
 
 INITIALIZATIONS = ("he", "glorot", "paper")
+
+# To a tracer the check of the images is one call, into which it does not look.
+torch.fx.wrap("check_images")
 
 
 class StackedConv2d(nn.Sequential):
@@ -202,12 +206,20 @@ class VGG(nn.Module):
         self.in_channels = in_channels
         self.image_size = (height, width)
         self.feature_size = sizes  # of the last pool's output, height and width
-        self.num_classes = self.classifier.out_features
         initialize(self, initialization)
+
+    # TorchScript compiles what a network computes, and not what it tells about itself.
+    __jit_unused_properties__ = ("num_classes",)
+
+    @property
+    def num_classes(self) -> int:
+        """Of the layer that gives the logits, also where it was exchanged by hand."""
+        return list(self.classifier)[-1].out_features
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, classes)`` of preprocessed float images ``(N, channels, height, width)``."""
-        check_images(images, (self.in_channels, *self.image_size))
+        if not torch.jit.is_scripting():
+            check_images(images, (self.in_channels, *self.image_size))
         return self.classifier(self.flatten(self.features(images)))
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -215,13 +227,30 @@ class VGG(nn.Module):
         return self(images).softmax(dim=-1)
 
     def settings(self) -> dict[str, Any]:
-        """What describes this network, so that ``VGG(**model.settings())`` is built like it."""
+        """What describes this network, so that ``VGG(**model.settings())`` is built like it.
+
+        The layer of the logits is described as it is now, also where it was exchanged by hand.
+        """
+        *hidden, last = self.linear
+        now = list(self.classifier)[-1]
+        last = replace(last, out_features=now.out_features, bias=now.bias is not None)
         return {
             "conv_stacks": [[asdict(conv) for conv in stack] for stack in self.conv_stacks],
-            "linear": [asdict(linear) for linear in self.linear],
+            "linear": [asdict(linear) for linear in (*hidden, last)],
             "in_channels": self.in_channels,
             "image_size": self.image_size,
         }
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The network itself, without what ``torch.compile`` or data parallelism put around it."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = model.module
+        if inner is None:
+            return model
+        model = inner
 
 
 def check_images(images: Tensor, expected: tuple[int | str, ...]) -> None:

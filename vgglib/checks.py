@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -66,3 +67,42 @@ def check_choice(name: str, value: Any, known: Sequence[str]) -> None:
         raise TypeError(f"{name} must be a str, got {value!r} ({type(value).__name__})")
     if value not in known:
         raise ValueError(f"unknown {name} {value!r}{nearest(value, known)}")
+
+
+def check_parameters(**given: Any) -> None:
+    """Refuse parameters of a chapter that no run can have, before anything is computed.
+
+    Args:
+        given: those of the chapter's cell with the parameters, by name.
+
+    Raises:
+        ValueError: names the parameter, its value, and what was expected.
+    """
+    for name, value in given.items():
+        fits, expected = _PARAMETERS[name]
+        if not fits(value):
+            raise ValueError(f"{name} = {value!r}: expected {expected}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, (str, Path)) and str(value).strip() != ""
+
+
+def _is_count(value: Any, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+_FOLDER = (_is_text, "the name of a folder, in quotes")
+_PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "DATA": (_is_text, '"shapes", "cifar10", or a folder with train/<class> and test/<class>'),
+    "PROFILE": (lambda value: value in ("quick", "full"), '"quick" or "full"'),
+    "EPOCHS": (
+        lambda value: value is None or _is_count(value, 1),
+        "a whole number of 1 or more without quotes, or None for as many as the recipe has",
+    ),
+    "SEED": (lambda value: _is_count(value, 0), "a whole number of 0 or more, without quotes"),
+    "DEVICE": (_is_text, '"auto", "cuda", "mps" or "cpu"'),
+    "RESULTS": _FOLDER,
+    "CHECKPOINTS": _FOLDER,
+    "DOWNLOADS": _FOLDER,
+}

@@ -87,6 +87,7 @@ def vgg(
     *,
     num_classes: int | None = None,
     image_size: int | tuple[int, int] | None = None,
+    in_channels: int = 3,
     batch_norm: bool = False,
     dropout: float = 0.5,
     width: float = 1.0,
@@ -100,6 +101,7 @@ def vgg(
             ``"slim"`` (this book's, for the least computation: 32 px, 10 classes).
         num_classes: classes; ``None`` is the configuration's own number.
         image_size: side in pixels or ``(height, width)``; ``None`` is the configuration's own.
+        in_channels: channels of the images: 3 for RGB, 1 for gray images.
         batch_norm: batch normalization after each convolution (not in the paper, which is older).
         dropout: probability in [0, 1) after each hidden fully connected layer.
         width: factor on the channels and hidden features (not in the paper; a quarter of the width
@@ -138,6 +140,7 @@ def vgg(
     return VGG(
         stacks,
         [*hidden, replace(last, out_features=num_classes)],
+        in_channels=in_channels,
         image_size=configuration.image_size if image_size is None else image_size,
         initialization=initialization,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,23 +43,33 @@ class Split:
     """Images and labels in memory; indexed or iterated, it gives pairs like any torch dataset.
 
     Attributes:
-        images: uint8, shape (N, 3, H, W), values 0..255.
-        labels: int64, shape (N,), classes from 0.
+        images: uint8, shape (N, C, H, W), values 0..255; three channels (RGB) or one (gray).
+        labels: int64, shape (N,), classes from 0; other types of integers are converted.
+
+    Raises:
+        TypeError: no tensors, images that are no bytes, or labels that are no integers.
+        ValueError: shapes other than these.
     """
 
     images: Tensor
     labels: Tensor
 
     def __post_init__(self) -> None:
-        if self.images.dim() != 4 or self.images.shape[1] != 3 or self.images.dtype != torch.uint8:
-            raise ValueError(
-                "expected uint8 images of shape (N, 3, H, W), got"
-                f" {self.images.dtype} {tuple(self.images.shape)}"
+        check_tensors(images=self.images, labels=self.labels)
+        if self.images.dtype != torch.uint8:
+            raise TypeError(
+                f"expected uint8 images, values 0..255, got {self.images.dtype}: multiply those of"
+                " 0..1 by 255, round, and convert them with .to(torch.uint8)"
             )
-        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
+        if self.images.dim() != 4 or self.images.shape[1] not in (1, 3):
             raise ValueError(
-                f"expected int64 labels of shape ({len(self.images)},), got"
-                f" {self.labels.dtype} {tuple(self.labels.shape)}"
+                "expected RGB images of shape (N, 3, H, W), or gray ones of one channel, got"
+                f" {tuple(self.images.shape)}"
+            )
+        object.__setattr__(self, "labels", whole_labels(self.labels))
+        if self.labels.shape != self.images.shape[:1]:
+            raise ValueError(
+                f"expected labels of shape ({len(self.images)},), got {tuple(self.labels.shape)}"
             )
 
     def __len__(self) -> int:
@@ -84,6 +95,34 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
 
+def check_tensors(**values: Any) -> None:
+    """Refuse arrays and lists where tensors belong, by name.
+
+    Raises:
+        TypeError: one is no tensor.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} must be a tensor, got {type(value).__name__}: convert with torch.as_tensor"
+            )
+
+
+def whole_labels(labels: Tensor) -> Tensor:
+    """Labels as int64, whatever type of integers they are; nothing is wrapped or cut off.
+
+    Raises:
+        TypeError: they are no integers.
+        ValueError: one does not fit into int64.
+    """
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"labels must be integers, got {labels.dtype}: convert with .long()")
+    whole = labels.long()
+    if labels.dtype == torch.uint64 and (whole < 0).any():
+        raise ValueError("labels of 2**63 or more are no classes: expected whole numbers from 0")
+    return whole
+
+
 @dataclass(frozen=True)
 class Data:
     """A data set with its three splits; see :func:`load_data`.
@@ -94,6 +133,9 @@ class Data:
         train: what the network learns from.
         validation: drawn from the training set; drives schedules and choices.
         test: read once, at the end of a run.
+
+    Raises:
+        ValueError: labels that are no classes, or images of different shapes.
     """
 
     name: str
@@ -102,10 +144,34 @@ class Data:
     validation: Split
     test: Split
 
+    def __post_init__(self) -> None:
+        shapes = {tuple(split.images.shape[1:]) for split in self.splits.values()}
+        if len(shapes) > 1:
+            raise ValueError(f"the splits have images of different shapes: {sorted(shapes)}")
+        for name, split in self.splits.items():
+            labels = split.labels
+            if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
+                raise ValueError(
+                    f"the labels of the {name} split go from {int(labels.min())} to"
+                    f" {int(labels.max())}: expected 0 to {self.num_classes - 1} for"
+                    f" {self.num_classes} classes"
+                )
+
     @property
-    def image_size(self) -> int:
-        """Side of the images in pixels."""
-        return self.train.images.shape[-1]
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def image_size(self) -> int | tuple[int, int]:
+        """Side of the images in pixels, or height and width where they are not square."""
+        height, width = self.train.images.shape[-2:]
+        return height if height == width else (height, width)
+
+    @property
+    def channels(self) -> int:
+        """Of the images: 3 for RGB."""
+        return self.train.images.shape[1]
 
     @property
     def num_classes(self) -> int:
@@ -116,7 +182,7 @@ class Data:
     def fingerprint(self) -> str:
         """16 digits of the SHA-256 of all images and labels, which change if the data do."""
         digest = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
+        for split in self.splits.values():
             for tensor in (split.images, split.labels):
                 digest.update(str(tuple(tensor.shape)).encode())
                 digest.update(tensor.cpu().contiguous().numpy().data)
@@ -124,9 +190,10 @@ class Data:
 
     def __repr__(self) -> str:
         counts = f"{len(self.train):,} + {len(self.validation):,} + {len(self.test):,}"
+        height, width = self.train.images.shape[-2:]
         return (
             f"Data {self.name!r}: {counts} images (train + validation + test)"
-            f" of {self.image_size}x{self.image_size}, {self.num_classes} classes"
+            f" of {height}x{width}, {self.num_classes} classes"
         )
 
 

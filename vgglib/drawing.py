@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vgglib.colors import GRAY, LAYER_COLORS
 from vgglib.tracing import Trace
 
-#: The color of each kind of layer, legible on white and on black, and told apart by who does not
-#: see colors well.
-FILL = {"conv": "#56B4E9", "maxpool": "#D55E00", "FC": "#009E73"}
-TEXT = "#767676"
 _SLANT = 0.3  # the side of a map goes to the right and up: a look from the front and above
 
 
@@ -42,7 +39,7 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
         height: of the first map in the drawing.
         description: for readers who do not see the drawing; by default the layers in a sentence.
     """
-    rows = [r for r in trace if r.kind.startswith(tuple(FILL))]
+    rows = [r for r in trace if r.kind.startswith(tuple(LAYER_COLORS))]
     maps = [r for r in rows if len(r.output_shape) > 1]
     vectors = [r for r in rows if len(r.output_shape) == 1]
     side = max(r.output_shape[1] for r in maps)
@@ -50,7 +47,7 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
     most_features = max((r.output_shape[0] for r in vectors), default=1)
     x, middle, parts, former = 4.0, height / 2 + 30, [], None
     for row in rows:
-        kind = next(kind for kind in FILL if row.kind.startswith(kind))
+        kind = next(kind for kind in LAYER_COLORS if row.kind.startswith(kind))
         shape = " x ".join(map(str, row.output_shape))
         if kind == "FC":
             tall, thick, depth = max(2.0, 0.8 * height * row.output_shape[0] / most_features), 4, 0
@@ -59,7 +56,7 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
             thick = max(1.5, 0.16 * height * row.output_shape[0] / most_channels)
             depth = 0.25 * tall
         parts.append(f"<g><title>{row.layer}, {row.kind}: {shape}</title>")
-        parts += _box(x, middle + tall / 2, thick, tall, depth, FILL[kind])
+        parts += _box(x, middle + tall / 2, thick, tall, depth, LAYER_COLORS[kind])
         parts.append("</g>")
         if kind == "conv" and row.output_shape[1:] != former:
             former = row.output_shape[1:]
@@ -91,5 +88,5 @@ def _box(x: float, bottom: float, thick: float, tall: float, depth: float, fill:
 
 
 def _text(x: float, y: float, text: str) -> str:
-    look = f'font-family="sans-serif" font-size="11" fill="{TEXT}"'
+    look = f'font-family="sans-serif" font-size="11" fill="{GRAY}"'
     return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{text}</text>'

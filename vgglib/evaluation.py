@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgglib.data import Split
+from vgglib.data import Split, check_tensors, whole_labels
 from vgglib.machine.devices import autocast
 
 
@@ -25,23 +25,24 @@ def top_k_accuracy(scores: Tensor, labels: Tensor, max_k: int = 5) -> Tensor:
 
     Args:
         scores: logits or probabilities, shape (N, classes).
-        labels: int64 classes, shape (N,).
+        labels: classes, integers, shape (N,).
         max_k: the largest k.
 
     Returns:
         float64, shape (max_k,): top-1 to top-``max_k`` accuracy in percent, never descending.
 
     Raises:
-        ValueError: other shapes or types, no samples, labels outside the classes, ``max_k`` under
+        TypeError: no tensors, or labels that are no integers.
+        ValueError: other shapes, no samples, labels outside the classes, ``max_k`` under
             1, or scores that are not a number (which no ranking can place).
     """
+    check_tensors(scores=scores, labels=labels)
     if scores.dim() != 2 or labels.shape != scores.shape[:1] or len(labels) == 0:
         raise ValueError(
             "expected scores of shape (N, classes) and labels of shape (N,) with N of 1 or more,"
             f" got {tuple(scores.shape)} and {tuple(labels.shape)}"
         )
-    if labels.dtype != torch.int64:
-        raise ValueError(f"labels must be int64, got {labels.dtype}: convert with .long()")
+    labels = whole_labels(labels)
     if max_k < 1:
         raise ValueError(f"max_k must be at least 1, got {max_k}")
     if not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
@@ -76,8 +77,11 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> T
         int64, shape (num_classes, num_classes).
 
     Raises:
+        TypeError: no tensors of integers.
         ValueError: the shapes differ, or a class is outside 0..num_classes - 1.
     """
+    check_tensors(predictions=predictions, labels=labels)
+    predictions, labels = whole_labels(predictions), whole_labels(labels)
     if predictions.shape != labels.shape or labels.dim() != 1:
         raise ValueError(
             f"expected predictions and labels of one shape (N,), got {tuple(predictions.shape)}"
@@ -119,7 +123,7 @@ def predict(
 
     Args:
         model: gives logits.
-        images: (N, 3, H, W), as ``transform`` takes them; each batch goes to the model's device.
+        images: (N, C, H, W), as ``transform`` takes them; each batch goes to the model's device.
         transform: preprocessing of a batch, without augmentation.
         mirror: whether the mirror image counts as well.
         batch_size: images at once.
@@ -128,11 +132,12 @@ def predict(
     Returns:
         float32 on the CPU, shape (N, classes); each row sums to 1.
     """
+    check_tensors(images=images)
     device = next(model.parameters()).device
     probabilities = []
     with evaluating(model):
         for batch in images.split(batch_size):
-            batch = transform(batch.to(device))
+            batch = transform(batch.to(device)).contiguous(memory_format=torch.channels_last)
             views = [batch, batch.flip(-1)] if mirror else [batch]
             with autocast(device, precision):
                 # Softmax in float32: bfloat16 has two or three digits.

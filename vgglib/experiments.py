@@ -83,6 +83,11 @@ def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transf
         steps.append(RandomTranslation(recipe.translation))
     steps.append(subtract)
     if recipe.color_std:
+        if data.channels != 3:
+            raise ValueError(
+                f"recipe {recipe.name!r} shifts colors, and {data.name!r} has images of"
+                f" {data.channels} channel{'s' * (data.channels > 1)}: set color_std=0"
+            )
         shift = PCAColorShift(
             components.eigenvalues,
             components.eigenvectors,
@@ -250,6 +255,7 @@ def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
             name,
             num_classes=data.num_classes,
             image_size=recipe.crop or data.image_size,
+            in_channels=data.channels,
             batch_norm=recipe.batch_norm,
             dropout=recipe.dropout,
             width=recipe.width,

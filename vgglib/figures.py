@@ -1,7 +1,7 @@
 """Figures and tables of the notebooks, in one visual language. Nothing here computes a result.
 
-Colors are those of Okabe & Ito (2008), which color-blind readers can tell apart. Backgrounds are
-opaque white, so that a figure reads the same on a light and on a dark page.
+Backgrounds are opaque white, so that a figure reads the same on a light and on a dark page. The
+palette is in :mod:`vgglib.colors`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ import matplotlib.pyplot as plt
 import torch
 from IPython.display import Markdown
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from vgglib.colors import (
+    BLACK,
+    BLUE,
+    CHANNEL_COLORS,
+    COLORS,
+    PALE,
+    RED,
+    SKY,
+)
 from vgglib.statistics import PCA
 
-BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, BLACK = COLORS = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000",
-)  # fmt: skip
-CHANNEL_COLORS = {"red": RED, "green": GREEN, "blue": BLUE}
 LINE_STYLES = ("-", "--", "-.", ":")
 
 
@@ -41,7 +47,7 @@ def use_style() -> None:
             "axes.spines.right": False,
             "axes.prop_cycle": plt.cycler(color=COLORS),
             "axes.grid": True,
-            "grid.color": "#dddddd",
+            "grid.color": PALE,
             "image.cmap": "Blues",
             "legend.frameon": False,
             "lines.linewidth": 1.8,
@@ -66,7 +72,8 @@ def show_images(
     """Draw a batch of images as a grid.
 
     Args:
-        images: (N, 3, H, W), uint8 in 0..255 or float on the [0, 1] scale.
+        images: (N, channels, H, W), three channels or one, which is drawn gray; uint8 in 0..255 or
+            float on the [0, 1] scale.
         titles: a caption for each image.
         columns: images in a row.
         offset: added before drawing, on the [0, 1] scale: the mean that was subtracted.
@@ -87,7 +94,7 @@ def show_images(
         axis.grid(False)
         axis.spines[:].set_visible(False)
         if i < len(pixels):
-            axis.imshow(pixels[i], interpolation="nearest")
+            axis.imshow(pixels[i], interpolation="nearest", cmap="gray", vmin=0, vmax=1)
             if titles:
                 axis.set_title(titles[i], fontsize=10)
         if row_labels and i % columns == 0:
@@ -99,14 +106,16 @@ def plot_channel_histograms(images: Mapping[str, Tensor], bins: int = 64) -> Non
     """A histogram of each channel, for each of several versions of an image or a batch, as panels.
 
     Args:
-        images: title mapped to pixels (..., 3, H, W), uint8 in 0..255 or float.
+        images: title mapped to pixels (..., C, H, W), uint8 in 0..255 or float; one channel is
+            drawn black, three in their colors.
         bins: of each histogram.
     """
     _, axes = plt.subplots(1, len(images), figsize=(7.5, 2.8), squeeze=False, sharey=True)
     for axis, (title, pixels) in zip(axes[0], images.items(), strict=True):
         pixels = _unit_scale(pixels)
         low, high = pixels.min().item(), pixels.max().item()
-        for channel, (name, color) in enumerate(CHANNEL_COLORS.items()):
+        colors = CHANNEL_COLORS if pixels.shape[-3] == 3 else {"gray": BLACK}
+        for channel, (name, color) in enumerate(colors.items()):
             values = pixels.movedim(-3, 0)[channel].flatten().cpu()
             style = LINE_STYLES[channel]
             counts, edges = torch.histogram(values, bins=bins, range=(low, high), density=True)
@@ -119,6 +128,12 @@ def plot_channel_histograms(images: Mapping[str, Tensor], bins: int = 64) -> Non
 
 
 def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int = 3000) -> None:
+    """Show :func:`color_cloud`."""
+    color_cloud(images, components, mean, points)
+    plt.show()
+
+
+def color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int = 3000) -> Figure:
     """RGB values of random pixels as a cloud, with the principal axes two deviations long each way.
 
     Args:
@@ -126,7 +141,12 @@ def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int 
         components: on the [0, 1] scale.
         mean: shape (3,), on the [0, 1] scale.
         points: pixels drawn.
+
+    Raises:
+        ValueError: the images have not three channels.
     """
+    if images.shape[1] != 3:
+        raise ValueError(f"a cloud of colors needs RGB images, got {images.shape[1]} channels")
     pixels = images.movedim(1, -1).reshape(-1, 3)
     chosen = torch.randint(len(pixels), (points,), generator=torch.Generator().manual_seed(0))
     rgb = _unit_scale(pixels[chosen])
@@ -147,7 +167,7 @@ def plot_color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int 
     axis.view_init(elev=22, azim=-60)
     axis.set_box_aspect(None, zoom=0.9)
     axis.legend(loc="upper left")
-    plt.show()
+    return figure
 
 
 def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:

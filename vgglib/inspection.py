@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
-from vgglib.architecture import VGG, check_images
+from vgglib.architecture import VGG, check_images, unwrap
 from vgglib.evaluation import evaluating
 
 
@@ -29,6 +29,7 @@ def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict
     Raises:
         ValueError: the network has no such layer.
     """
+    model = unwrap(model)
     modules = dict(model.named_modules())
     layers = [layers] if isinstance(layers, str) else layers
     for name in layers:
@@ -70,6 +71,7 @@ def class_activation(model: VGG, images: Tensor, classes: Tensor) -> Tensor:
         ValueError: images of another shape, or not one class of the network for each.
         TypeError: images that are no floats.
     """
+    model = unwrap(model)
     check_images(images, (model.in_channels, *model.image_size))
     classes = _check_classes(model, classes, len(images))
     *earlier, last_pool = model.features
@@ -151,6 +153,7 @@ def preferred_images(
             "steps, step_size, shift and blur must not be negative, got"
             f" {steps}, {step_size}, {shift} and {blur}"
         )
+    model = unwrap(model)
     classes = _check_classes(model, classes, len(classes))
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)

@@ -17,10 +17,19 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Descent with momentum (the paper, section 3.1); with Muon for the filters where asked for.
 
     Args:
-        model: its weights that do not require a gradient are left out.
+        model: its weights that do not require a gradient are left out. Its memory format must have
+            been set before.
         recipe: learning rates, momentum and weight decay.
+
+    Raises:
+        ValueError: no weight requires a gradient.
+        RuntimeError: at a step, where the memory format of the model was changed since.
     """
     weights = [w for w in model.parameters() if w.requires_grad]
+    if not weights:
+        raise ValueError(
+            "the network has no weights to learn: set requires_grad of those that are to be trained"
+        )
     options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.muon:
         filters = [w for w in weights if w.dim() == 4]
@@ -34,12 +43,32 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         fused=True if weights[0].device.type in ("cpu", "cuda") else None,
         **options,
     )
+    optimizer.register_step_pre_hook(_refuse_other_layouts)
     if recipe.momentum:
         # The same as none before the first step. But where float16 overflows in that step, a GPU's
         # fused kernel leaves the step out, and SGD would keep a buffer that nothing was written to.
         for weight in weights:
             optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     return optimizer
+
+
+def _refuse_other_layouts(optimizer: torch.optim.Optimizer, *_: object) -> None:
+    """torch's fused steps read gradient and momentum in the order of the weight's memory."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            momentum = optimizer.state.get(weight, {}).get("momentum_buffer")
+            for what, other in {"gradient": weight.grad, "momentum": momentum}.items():
+                if other is not None and _order(other) != _order(weight):
+                    raise RuntimeError(
+                        f"a weight of shape {tuple(weight.shape)} and its {what} lie in memory in"
+                        " another order: set the memory format of the model before its optimizer is"
+                        " made, and not after"
+                    )
+
+
+def _order(tensor: Tensor) -> list[int]:
+    """The steps of a tensor in memory, along the sides that have more than one place."""
+    return [step for step, side in zip(tensor.stride(), tensor.shape, strict=True) if side > 1]
 
 
 def make_schedule(

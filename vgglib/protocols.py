@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
-from vgglib.architecture import VGG, check_images, pooled_size
+from vgglib.architecture import VGG, check_images, pooled_size, unwrap
 from vgglib.evaluation import predict
 from vgglib.tracing import trace
 
@@ -45,6 +45,7 @@ class ConvolutionalVGG(nn.Module):
 
     def __init__(self, network: VGG) -> None:
         super().__init__()
+        network = unwrap(network)
         if not isinstance(network, VGG):
             raise TypeError(f"expected a VGG, got {type(network).__name__}")
         self.features = network.features
@@ -78,6 +79,7 @@ def map_size(network: VGG | ConvolutionalVGG, height: int, width: int) -> tuple[
     Raises:
         ValueError: the image is smaller than what one place of the map sees.
     """
+    network = unwrap(network)
     stacks, needed = network.conv_stacks, network.feature_size
     rows, columns = (
         pooled_size(stacks, side) - places + 1
@@ -242,7 +244,7 @@ def predict_by(
     Args:
         protocol: scales and method.
         network: trained on square crops.
-        images: (N, 3, H, W), uint8 or float, of any one size.
+        images: (N, C, H, W), uint8 or float, of any one size.
         transform: preprocessing of a batch, such as :class:`~vgglib.transforms.SubtractMean`.
         batch_size: crops at once. Larger images come in smaller batches.
         precision: see :func:`~vgglib.machine.devices.choose_precision`.
@@ -255,9 +257,9 @@ def predict_by(
             network's reach, or a network for images that are not square.
     """
     if images.dim() != 4:
-        raise ValueError(f"expected images of shape (N, 3, H, W), got {tuple(images.shape)}")
+        raise ValueError(f"expected images of shape (N, channels, H, W), got {tuple(images.shape)}")
     check_scales(protocol, network)
-    size = network.image_size[0]
+    size = unwrap(network).image_size[0]
     dense = _SpatialAverage(ConvolutionalVGG(network))
 
     def probabilities(model: nn.Module, views: Tensor) -> Tensor:
@@ -343,7 +345,7 @@ def check_scales(protocol: Protocol, network: VGG) -> None:
         ValueError: a scale is smaller than the crop or than the network's reach, or the network is
             for images that are not square.
     """
-    height, width = network.image_size
+    height, width = unwrap(network).image_size
     if height != width:
         raise ValueError(f"expected a network for square crops, got one for {height}x{width} px")
     smallest = min(protocol.scales)

@@ -24,6 +24,8 @@ _PIXELS_AT_ONCE = 2**18
 class PCA:
     """Principal components of the RGB values (AlexNet's paper, section 4.1).
 
+    Shapes are those of three channels; images of C channels have C components.
+
     Attributes:
         eigenvalues: shape (3,), descending: variances along the components, unit ``white`` squared.
         eigenvectors: shape (3, 3), float64; each *column* is a component of length 1, with its
@@ -44,6 +46,8 @@ class PCA:
 @dataclass(frozen=True)
 class ChannelStatistics:
     """Mean and covariance of the channels over all pixels, on the [0, 1] scale.
+
+    Shapes are those of three channels; gray images have one.
 
     Attributes:
         pixels: how many pixels were counted.
@@ -79,11 +83,12 @@ class StreamingStatistics:
 
     def __init__(self) -> None:
         self.pixels = 0
-        self._mean = torch.zeros(3, dtype=torch.float64)
-        self._scatter = torch.zeros(3, 3, dtype=torch.float64)
+        # Numbers that grow to one for each channel with the first image.
+        self._mean = torch.zeros((), dtype=torch.float64)
+        self._scatter = torch.zeros((), dtype=torch.float64)
 
     def update(self, images: Tensor) -> StreamingStatistics:
-        """Count the pixels of one image (3, H, W) or a batch (N, 3, H, W).
+        """Count the pixels of an image (C, H, W) or a batch (N, C, H, W), RGB or gray.
 
         Args:
             images: uint8 in 0..255, or float on the [0, 1] scale (not clipped to it).
@@ -93,21 +98,28 @@ class StreamingStatistics:
 
         Raises:
             TypeError: no tensor, or neither uint8 nor float.
-            ValueError: not three channels, no pixels, or a value that is not finite.
+            ValueError: neither three channels nor one, others than before, no pixels, or a value
+                that is not finite.
         """
         if not isinstance(images, Tensor):
             raise TypeError(f"expected a tensor of images, got {type(images).__name__}")
-        if images.dim() not in (3, 4) or images.shape[-3] != 3 or images.numel() == 0:
+        channels = images.shape[-3] if images.dim() in (3, 4) else 0
+        if channels not in (1, 3) or images.numel() == 0:
             raise ValueError(
-                "expected one or more RGB images of shape (3, H, W) or (N, 3, H, W),"
-                f" got {tuple(images.shape)}"
+                "expected one or more RGB images of shape (3, H, W) or (N, 3, H, W), or gray ones"
+                f" of one channel, got {tuple(images.shape)}"
+            )
+        if self.pixels and channels != len(self._mean):
+            raise ValueError(
+                f"images of {channels} channels after some of {len(self._mean)}: expected the same"
+                " for all; convert them to one kind"
             )
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise TypeError(f"expected uint8 or float images, got {images.dtype}")
         images = images.reshape(-1, *images.shape[-3:])
         for part in images.split(max(1, _PIXELS_AT_ONCE // images[0, 0].numel())):
             # Floats on the CPU: some accelerators have no float64.
-            pixels = part.movedim(1, 0).reshape(3, -1).cpu().double()
+            pixels = part.movedim(1, 0).reshape(channels, -1).cpu().double()
             self._merge(pixels / 255 if images.dtype == torch.uint8 else pixels)
         return self
 
@@ -121,8 +133,9 @@ class StreamingStatistics:
         centered = pixels - mean[:, None]
         total = self.pixels + count
         delta = mean - self._mean
-        self._scatter += centered @ centered.T + delta.outer(delta) * (self.pixels * count / total)
-        self._mean += delta * (count / total)
+        between = delta.outer(delta) * (self.pixels * count / total)
+        self._scatter = self._scatter + centered @ centered.T + between
+        self._mean = self._mean + delta * (count / total)
         self.pixels = total
 
     def result(self) -> ChannelStatistics:
@@ -137,13 +150,13 @@ class StreamingStatistics:
 
 
 def channel_statistics(source: Tensor | str | Path | Iterable[Any]) -> ChannelStatistics:
-    """Mean and covariance of RGB over any source of images, in one pass and constant memory.
+    """Mean and covariance of the channels over any source of images, in one pass.
 
     Args:
-        source: a tensor of images (N, 3, H, W); a folder, of which all images below it are read one
-            after the other at their own size; or anything that yields images (3, H, W), batches
-            (N, 3, H, W), or tuples that start with one of these: a dataset, a ``DataLoader``.
-            Values are uint8 in 0..255 or floats on the [0, 1] scale.
+        source: a tensor of images (N, C, H, W) of C channels, 3 for RGB; a folder, of which all
+            images below it are read as RGB one after the other at their own size; or anything that
+            yields images (C, H, W), batches, or tuples that start with one of these: a dataset, a
+            ``DataLoader``. Values are uint8 in 0..255 or floats on the [0, 1] scale.
 
     Returns:
         The statistics, on the [0, 1] scale whatever the type of the images.
@@ -151,7 +164,7 @@ def channel_statistics(source: Tensor | str | Path | Iterable[Any]) -> ChannelSt
     Raises:
         FileNotFoundError: the folder does not exist.
         TypeError: no such source, or an image is no tensor, or neither uint8 nor float.
-        ValueError: no images, images without three channels, or a file that is no image.
+        ValueError: no images, images of different channels, or a file that is no image.
     """
     if isinstance(source, Tensor):
         source = [source]
@@ -177,19 +190,20 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     (2012) whiten patches so; Page (2018) and Jordan (2024) start fast networks with it.
 
     Args:
-        images: uint8 training images (N, 3, H, W), of which about 5,000 are used.
-        mean: of RGB on the [0, 1] scale, shape (3,), that is subtracted before.
-        filters: how many, an even number of at most ``2 * 3 * size ** 2``: the components with the
+        images: uint8 training images (N, C, H, W), of which about 5,000 are used.
+        mean: of the channels on the [0, 1] scale, shape (C,), that is subtracted before.
+        filters: how many, an even number of at most ``2 * C * size ** 2``: the components with the
             largest variance, then their negatives.
         size: side of the filters in pixels.
 
     Returns:
-        float32, shape (filters, 3, size, size).
+        float32, shape (filters, C, size, size).
 
     Raises:
         ValueError: such a number of filters cannot be.
     """
-    most = 2 * 3 * size**2
+    channels = images.shape[1]
+    most = 2 * channels * size**2
     if filters % 2 or not 0 < filters <= most:
         raise ValueError(f"filters must be an even number from 2 to {most}, got {filters}")
     covariance = torch.zeros(most // 2, most // 2, dtype=torch.float64)
@@ -197,12 +211,12 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     chosen = images[:: max(1, len(images) // 5000)]  # from all over: folders come class by class
     for part in chosen.split(200):
         centered = part.cpu().double() / 255 - mean.double()[:, None, None]
-        patches = centered.unfold(2, size, 1).unfold(3, size, 1)  # (N, 3, H', W', size, size)
+        patches = centered.unfold(2, size, 1).unfold(3, size, 1)  # (N, C, H', W', size, size)
         patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, most // 2)
         covariance += patches.T @ patches
         count += len(patches)
     values, vectors = torch.linalg.eigh(covariance / count)
     values, vectors = values.flip(0)[: filters // 2], vectors.flip(1)[:, : filters // 2]
     # The floor keeps the weakest components, which are mostly noise, from being blown up.
-    components = (vectors / (values + 5e-4).sqrt()).T.reshape(-1, 3, size, size)
+    components = (vectors / (values + 5e-4).sqrt()).T.reshape(-1, channels, size, size)
     return torch.cat([components, -components]).float()

@@ -6,14 +6,18 @@ gigabyte of weights of configuration D takes no memory.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from vgglib.architecture import VGG
+from vgglib.architecture import VGG, unwrap
 from vgglib.configurations import vgg
+
+_POOLS = (nn.MaxPool2d, nn.AvgPool2d)
+_TRACED = (nn.Conv2d, nn.BatchNorm2d, nn.LocalResponseNorm, *_POOLS, nn.Linear)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
     """Trace one image through a network, layer by layer, without allocating its weights.
 
     Args:
-        network: the name of a configuration, or a :class:`~vgglib.architecture.VGG`.
+        network: the name of a configuration, or a :class:`~vgglib.architecture.VGG`, compiled or
+            wrapped for several devices or not, with layers exchanged by hand or not.
         image_size: side in pixels or ``(height, width)``; ``None`` is the network's own.
         options: with a name, what :func:`~vgglib.configurations.vgg` takes besides.
 
@@ -122,23 +127,20 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
     with torch.device("meta"):
         if isinstance(network, str):
             model = vgg(network, image_size=image_size, **options)
-        elif not isinstance(network, VGG):
-            raise TypeError(
-                f"network must be a configuration's name or a VGG, got {type(network).__name__}"
-            )
-        elif options:
-            raise TypeError(f"a built network takes no {', '.join(options)}: only image_size")
         else:
-            settings = network.settings()
-            model = VGG(**settings | ({} if image_size is None else {"image_size": image_size}))
+            model = unwrap(network)
+            if not isinstance(model, VGG):
+                kind = type(network).__name__
+                raise TypeError(f"network must be a configuration's name or a VGG, got {kind}")
+            if options:
+                raise TypeError(f"a built network takes no {', '.join(options)}: only image_size")
+            if image_size is None:
+                model = _without_numbers(model)
+            else:  # its fully connected layers depend on it
+                model = VGG(**model.settings() | {"image_size": image_size})
         shapes: dict[str, tuple] = {}
         layers = {
-            name: module
-            for name, module in model.named_modules()
-            if isinstance(
-                module,
-                (nn.Conv2d, nn.BatchNorm2d, nn.LocalResponseNorm, nn.MaxPool2d, nn.Linear),
-            )
+            name: module for name, module in model.named_modules() if isinstance(module, _TRACED)
         }
         for name, module in layers.items():
             module.register_forward_hook(
@@ -152,7 +154,7 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
     field, jump = 1, 1  # side of what one output sees; image pixels between neighboring outputs
     for name, module in layers.items():
         gets, gives = shapes[name]
-        if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
+        if isinstance(module, (nn.Conv2d, *_POOLS)):
             kernel, stride = _single(module.kernel_size), _single(module.stride)
             field += (kernel - 1) * jump
             jump *= stride
@@ -170,6 +172,16 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
     return Trace(tuple(rows))
 
 
+def _without_numbers(model: VGG) -> VGG:
+    """A copy of a network as it is, on the meta device, without what watches its layers."""
+    weights = (*model.parameters(), *model.buffers())
+    copied = copy.deepcopy(model, {id(tensor): tensor.to("meta") for tensor in weights})
+    for module in copied.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+    return copied
+
+
 def _single(value: int | tuple[int, int]) -> int:
     return value if isinstance(value, int) else value[0]
 
@@ -180,7 +192,12 @@ def _kind(module: nn.Module) -> str:
         return f"conv{module.kernel_size[0]}-{module.out_channels}"
     if isinstance(module, nn.Linear):
         return f"FC-{module.out_features}"
-    names = {nn.MaxPool2d: "maxpool", nn.BatchNorm2d: "batch norm", nn.LocalResponseNorm: "LRN"}
+    names = {
+        nn.MaxPool2d: "maxpool",
+        nn.AvgPool2d: "avgpool",
+        nn.BatchNorm2d: "batch norm",
+        nn.LocalResponseNorm: "LRN",
+    }
     return names[type(module)]
 
 

@@ -238,7 +238,7 @@ class _Run:
     ) -> None:
         self.device = choose_device(device)
         self.asked, self.precision = precision, choose_precision(self.device, precision)
-        _check(model, data)
+        _check(data)
         self.model, self.recipe, self.seed = model, recipe, seed
         self.test_transform = test_transform
         self.settings = (model, data, recipe, train_transform, test_transform, seed)
@@ -406,12 +406,8 @@ class _Run:
             distributed.raise_in_all(error)  # the loss is the mean over all processes
 
 
-def _check(model: nn.Module, data: Data) -> None:
-    """Refuse what no training can begin with."""
-    if not any(weight.requires_grad for weight in model.parameters()):
-        raise ValueError(
-            "the network has no weights to learn: set requires_grad of those that are to be trained"
-        )
+def _check(data: Data) -> None:
+    """Refuse data that no training can begin with."""
     for name, split in {"training": data.train, "validation": data.validation}.items():
         if not len(split):
             raise ValueError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from vgglib.architecture import VGG
+from vgglib.architecture import VGG, unwrap
 
 RULES = ("paper", "post")
 
@@ -38,7 +38,9 @@ class Transfer:
     __repr__ = __str__
 
 
-def match_layers(shallow: VGG, deep: VGG, rule: str = "paper") -> dict[str, str]:
+def match_layers(
+    shallow: VGG, deep: VGG, rule: str = "post", *, but_last: bool = False
+) -> dict[str, str]:
     """Which layer of ``deep`` starts from which layer of ``shallow``, from their descriptors alone.
 
     ``"paper"``: the first four convolutions and the fully connected layers. The four are those of
@@ -52,6 +54,12 @@ def match_layers(shallow: VGG, deep: VGG, rule: str = "paper") -> dict[str, str]
     Under both rules the last fully connected layer goes to the last, hidden ones to those at the
     same place counted from the first.
 
+    Args:
+        shallow: where layers come from.
+        deep: where they go.
+        rule: ``"paper"`` or ``"post"``.
+        but_last: leaves out the layer of the logits, for networks of different classes.
+
     Returns:
         Names of layers of ``deep`` mapped to names of layers of ``shallow``.
 
@@ -60,6 +68,7 @@ def match_layers(shallow: VGG, deep: VGG, rule: str = "paper") -> dict[str, str]
         ValueError: an unknown rule, ``deep`` has fewer stacks or layers than are to be copied, or
             a layer of another shape.
     """
+    shallow, deep = unwrap(shallow), unwrap(deep)
     if not (isinstance(shallow, VGG) and isinstance(deep, VGG)):
         kinds = f"{type(shallow).__name__} and {type(deep).__name__}"
         raise TypeError(f"expected two networks (VGG), got {kinds}")
@@ -81,7 +90,8 @@ def match_layers(shallow: VGG, deep: VGG, rule: str = "paper") -> dict[str, str]
             f"the deeper network has {len(target_fc)} fully connected layers, the shallower one"
             f" {len(source_fc)}: it cannot take them all"
         )
-    pairs[target_fc[-1]] = source_fc[-1]
+    if not but_last:
+        pairs[target_fc[-1]] = source_fc[-1]
     for name, origin in pairs.items():
         if name not in target:
             raise ValueError(
@@ -92,13 +102,15 @@ def match_layers(shallow: VGG, deep: VGG, rule: str = "paper") -> dict[str, str]
             raise ValueError(
                 f"{name!r} has weights of shape {tuple(target[name].weight.shape)}, but {origin!r}"
                 f" has {tuple(source[origin].weight.shape)}: the networks must agree in width,"
-                " classes and image size"
+                " classes and image size (other classes alone: but_last=True)"
             )
     return pairs
 
 
 @torch.no_grad()
-def transfer_weights(shallow: VGG, deep: VGG, rule: str = "paper") -> Transfer:
+def transfer_weights(
+    shallow: VGG, deep: VGG, rule: str = "post", *, but_last: bool = False
+) -> Transfer:
     """Copy weights of a trained shallower network into a deeper one, in place.
 
     Weights and biases are copied, with batch normalization its own weights and averages too.
@@ -107,6 +119,7 @@ def transfer_weights(shallow: VGG, deep: VGG, rule: str = "paper") -> Transfer:
         shallow: the trained network; not changed.
         deep: the network to start, which keeps its random weights where nothing is copied.
         rule: ``"paper"`` or ``"post"``, see :func:`match_layers`.
+        but_last: the layer of the logits stays random, for networks of different classes.
 
     Returns:
         What was copied and what stays random; print it.
@@ -115,7 +128,8 @@ def transfer_weights(shallow: VGG, deep: VGG, rule: str = "paper") -> Transfer:
         ValueError: as :func:`match_layers`, and where only one network has batch normalization or
             biases. Nothing is copied then.
     """
-    pairs = match_layers(shallow, deep, rule)
+    shallow, deep = unwrap(shallow), unwrap(deep)
+    pairs = match_layers(shallow, deep, rule, but_last=but_last)
     weights = {}
     source, target = shallow.state_dict(), deep.state_dict()
     for name, origin in pairs.items():

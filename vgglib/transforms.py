@@ -1,8 +1,9 @@
 """Preprocessing and augmentation as torchvision v2 transforms, for one image and for a batch.
 
-An image is a tensor (3, H, W), a batch (N, 3, H, W), on any device, uint8 in 0..255 or float on the
-[0, 1] scale. In a batch each image gets its own draw; torchvision's own random transforms draw once
-for the whole batch. What else is in a sample (labels, say) passes through.
+An image is a tensor (C, H, W), a batch (N, C, H, W), on any device, uint8 in 0..255 or float on the
+[0, 1] scale; C is 3 for RGB, which the color shift alone needs. In a batch each image gets its own
+draw; torchvision's own random transforms draw once for the whole batch. What else is in a sample
+(labels, say) passes through.
 """
 
 from __future__ import annotations
@@ -21,63 +22,100 @@ from vgglib.checks import check_choice
 SHIFTS_BY = ("eigenvalue", "root")
 
 
+# A float image has values near 0 to 1, also after a strong shift of its color. What is above this
+# is an image of 0..255 that was made float without being divided.
+_FAR_ABOVE_WHITE = 10.0
+
+
 class _ImageTransform(v2.Transform):
     """A transform of tensors of images that refuses what it would have to leave untouched."""
 
+    #: Channels that the images must have; ``None``: those of gray or of RGB images.
+    channels: int | None = None
+    #: Whether it matters that floats are on the [0, 1] scale.
+    unit_scale = False
+
     def check_inputs(self, flat_inputs: list[Any]) -> None:
+        name = type(self).__name__
         images = [x for x in flat_inputs if isinstance(x, tv_tensors.Image)]
-        images = images or [x for x in flat_inputs if isinstance(x, Tensor)][:1]
+        tensors = [x for x in flat_inputs if isinstance(x, Tensor)]
+        if not images:
+            images = tensors[:1]
+            first_is_image = bool(images) and images[0].dim() >= 3
+            # torchvision transforms the first of several plain tensors, and takes the others for
+            # labels and the like.
+            if first_is_image and any(x.dim() >= 3 for x in tensors[1:]):
+                raise TypeError(
+                    f"{name} got several plain tensors of images, of which only the first would be"
+                    " transformed: stack them into a batch, or wrap each in tv_tensors.Image"
+                )
         if any(isinstance(x, Image.Image) for x in flat_inputs):
             raise TypeError(
-                f"{type(self).__name__} expects a tensor of images, got a PIL image:"
+                f"{name} expects a tensor of images, got a PIL image:"
                 " convert with torchvision.transforms.v2.PILToTensor() first"
             )
         for x in flat_inputs:
             if isinstance(x, tv_tensors.TVTensor) and not isinstance(x, tv_tensors.Image):
                 raise TypeError(
-                    f"{type(self).__name__} transforms images only, got {type(x).__name__}:"
+                    f"{name} transforms images only, got {type(x).__name__}:"
                     " take it out of the sample, or use torchvision's own transform"
                 )
         if not images:
             kinds = ", ".join(type(x).__name__ for x in flat_inputs) or "nothing"
             raise TypeError(
-                f"{type(self).__name__} expects a tensor of images, got {kinds}:"
+                f"{name} expects a tensor of images, got {kinds}:"
                 " convert with torchvision.transforms.v2.ToImage() first"
             )
         for image in images:
-            if image.dim() < 3 or image.shape[-3] != 3:
-                raise ValueError(
-                    f"{type(self).__name__} expects RGB images of shape (3, H, W) or (N, 3, H, W),"
-                    f" got {tuple(image.shape)}"
-                )
-            if image.dtype != torch.uint8 and not image.is_floating_point():
-                raise TypeError(
-                    f"{type(self).__name__} expects uint8 or float images, got {image.dtype}"
-                )
+            self._check_image(image)
             if image.shape[:-3] != images[0].shape[:-3]:
                 raise ValueError("the images of one sample must come in batches of one size")
 
+    def _check_image(self, image: Tensor) -> None:
+        name, known = type(self).__name__, (self.channels,) if self.channels else (3, 1)
+        if image.dim() < 3 or image.shape[-3] not in known:
+            kinds = " or ".join({3: "RGB", 1: "gray"}.get(c, f"{c}-channel") for c in known)
+            raise ValueError(
+                f"{name} expects {kinds} images of shape ({known[0]}, H, W) or"
+                f" (N, {known[0]}, H, W), got {tuple(image.shape)}"
+            )
+        if image.dtype != torch.uint8 and not image.is_floating_point():
+            raise TypeError(f"{name} expects uint8 or float images, got {image.dtype}")
+        # A GPU would have to be waited for.
+        on_cpu = image.device.type == "cpu"
+        if self.unit_scale and image.is_floating_point() and on_cpu and image.numel():
+            largest = image.max().item()
+            if largest > _FAR_ABOVE_WHITE:
+                raise ValueError(
+                    f"{name} expects float images on the [0, 1] scale, got values up to"
+                    f" {largest:g}: give bytes (uint8), or divide by 255"
+                )
+
 
 class SubtractMean(_ImageTransform):
-    """Subtract the mean RGB value of the training set (the paper, section 2.1).
+    """Subtract the mean color of the training set (the paper, section 2.1).
 
     The only preprocessing of the paper. uint8 images become float32 on the [0, 1] scale before;
     float images must be on that scale already. The result is centered near 0, in [-1, 1].
 
     Args:
-        mean: three numbers in [0, 1], such as ``channel_statistics(images).mean``.
+        mean: three numbers in [0, 1], for gray images one: ``channel_statistics(images).mean``.
 
     Raises:
-        ValueError: not three numbers in [0, 1] (a mean on the 0..255 scale, say).
+        ValueError: no numbers in [0, 1] (a mean on the 0..255 scale, say); when it is used, images
+            of other channels or float images of 0..255.
     """
+
+    unit_scale = True
 
     def __init__(self, mean: Sequence[float] | Tensor) -> None:
         super().__init__()
-        self.mean = _floats("mean", mean, (3,))
+        self.mean = _floats("mean", mean, (3,), (1,))
         if not all(0 <= value <= 1 for value in self.mean):
             raise ValueError(
                 f"mean must be on the [0, 1] scale, got {self.mean}: divide values of 0..255 by 255"
             )
+        self.channels = len(self.mean)
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
         """Subtract."""
@@ -289,6 +327,9 @@ class PCAColorShift(_ImageTransform):
             (from pixels of 0..255), columns that are not orthonormal, or an unknown ``by``.
     """
 
+    channels = 3
+    unit_scale = True
+
     def __init__(
         self,
         eigenvalues: Sequence[float] | Tensor,
@@ -338,14 +379,15 @@ class PCAColorShift(_ImageTransform):
         return f"eigenvalues=({values}), std={self.std}, by={self.by!r}"
 
 
-def _floats(name: str, values: Any, shape: tuple[int, ...]) -> Any:
-    """``values`` as nested lists of floats, which need no device and print well."""
+def _floats(name: str, values: Any, *shapes: tuple[int, ...]) -> Any:
+    """``values`` of one of the shapes as nested lists of floats, which need no device."""
+    expected = " or ".join(map(str, shapes))
     try:
         tensor = torch.as_tensor(values, dtype=torch.float64)
     except (RuntimeError, TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers of shape {shape}, got {values!r}") from None
-    if tuple(tensor.shape) != shape or not tensor.isfinite().all():
-        raise ValueError(f"{name} must be finite and of shape {shape}, got {values!r}")
+        raise ValueError(f"{name} must be numbers of shape {expected}, got {values!r}") from None
+    if tuple(tensor.shape) not in shapes or not tensor.isfinite().all():
+        raise ValueError(f"{name} must be finite and of shape {expected}, got {values!r}")
     return tensor.tolist()
 
 

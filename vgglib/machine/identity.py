@@ -141,7 +141,7 @@ def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
     try:
         source = textwrap.dedent(inspect.getsource(function)).strip()
     except (OSError, TypeError):  # typed in where nothing keeps it
-        source = [code.co_code.hex(), parts([c for c in code.co_consts if not _is_code(c)])]
+        source = code.co_code.hex()
     outside = {
         name: function.__globals__[name]
         for name in _names(code)
@@ -151,9 +151,18 @@ def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
     return {
         "function": f"{function.__module__}.{function.__qualname__}",
         "source": source,
+        "constants": parts(_constants(code)),  # of two lambdas in one line, which have one source
         "defaults": parts([function.__defaults__, function.__kwdefaults__]),
         "uses": parts([outside, inside]),
     }
+
+
+def _constants(code: CodeType) -> list[Any]:
+    """The constants in some code, functions within it included."""
+    found = []
+    for constant in code.co_consts:
+        found += _constants(constant) if _is_code(constant) else [constant]
+    return [constant for constant in found if constant is not None]
 
 
 def _names(code: CodeType) -> list[str]:

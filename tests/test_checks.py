@@ -1,0 +1,68 @@
+"""Settings are refused where they are written, by name and value."""
+
+import math
+import re
+
+import pytest
+
+from tools.chapters import chapters, read, tags
+from vgglib.checks import check_int, check_number, check_parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PROFILE", "Full", '"quick" or "full"'),
+        ("EPOCHS", "1e1", "a whole number of 1 or more without quotes, or None"),
+        ("EPOCHS", 0, "a whole number of 1 or more"),
+        ("EPOCHS", True, "a whole number"),
+        ("SEED", "0", "a whole number of 0 or more, without quotes"),
+        ("SEED", -1, "a whole number of 0 or more"),
+        ("RESULTS", 3, "the name of a folder, in quotes"),
+        ("CHECKPOINTS", "", "the name of a folder"),
+        ("DATA", None, '"shapes", "cifar10", or a folder'),
+        ("DEVICE", 0, '"auto", "cuda", "mps" or "cpu"'),
+    ],
+)
+def test_a_parameter_is_named_with_its_value_and_what_was_expected(name, value, expected):
+    with pytest.raises(ValueError, match=re.escape(f"{name} = {value!r}: expected {expected}")):
+        check_parameters(**{name: value})
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_each_chapter_checks_all_its_parameters_in_the_next_cell(path):
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    (number,) = [i for i, cell in enumerate(cells) if "parameters" in tags(cell)]
+    names = re.findall(r"^([A-Z]+) = ", cells[number].source, re.MULTILINE)
+    values: dict[str, object] = {}
+    exec(cells[number].source, values)
+    check_parameters(**{name: values[name] for name in names})
+    given = ", ".join(f"{name}={name}" for name in names)
+    assert f"check_parameters({given})" in re.sub(
+        r",?\s*\n\s*", " ", cells[number + 1].source
+    ).replace("( ", "(").replace(" )", ")")
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "message"),
+    [
+        ({}, -1, "x must be at least 0, got -1"),
+        ({"without_low": True}, 0, "x must be above 0, got 0"),
+        ({"high": 1}, 2, r"x must be in \[0, 1\], got 2"),
+        ({"high": 1, "without_high": True}, 1, r"x must be in \[0, 1\), got 1"),
+        ({}, math.nan, "got nan"),
+        ({}, math.inf, "got inf"),
+        ({}, "1", r"x must be a number, got '1' \(str\)"),
+        ({}, True, "x must be a number, got True"),
+    ],
+)
+def test_numbers(options, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        check_number("x", value, **options)
+
+
+def test_whole_numbers():
+    check_int("x", 3, minimum=3)
+    for value in (2, 3.0, "3", True):
+        with pytest.raises((TypeError, ValueError), match=f"x must be .*{value!r}"):
+            check_int("x", value, minimum=3)
