@@ -221,7 +221,8 @@ command.main(["--epochs", "1", "--models", "I", "--data", "pictures"])
 def test_what_goes_wrong_in_another_process_is_told(tmp_path, save_image, line, message):
     for i in range(4):
         for part in ("train", "test"):
-            save_image(tmp_path / "pictures" / part / "cat" / f"{i}.png")
+            for name in ("cat", "dog"):
+                save_image(tmp_path / "pictures" / part / name / f"{i}.png")
     script = tmp_path / "script.py"
     script.write_text(LOADS_OTHERWISE.format(line=line))
     done = launch(2, script, cwd=tmp_path)
