@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 
 import vgglib
 from tools import live_figures
+from tools.settings import ROOT
+from vgglib import colors
 
 
 def test_configurations_are_those_of_plain_stacks():
@@ -36,3 +40,13 @@ def test_export_is_a_file_with_its_weights(tmp_path):
     size = (tmp_path / "model.onnx").stat().st_size
     assert weights < size < weights + 200_000
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_the_palette_of_the_site_is_that_of_the_figures(tmp_path):
+    live_figures.write_palette(tmp_path)
+    style = (tmp_path / "palette.css").read_text()
+    assert f"--conv: {colors.LAYER_COLORS['conv']};" in style
+    assert json.loads((tmp_path / "palette.json").read_text())["axes"] == list(colors.AXIS_COLORS)
+    for file in (ROOT / "web" / "figures").iterdir():  # no color is written a second time
+        for color in colors.COLORS[:-1]:
+            assert color.lower() not in file.read_text().lower(), (file.name, color)

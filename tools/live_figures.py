@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 import vgglib
 from tools.settings import ROOT
+from vgglib.colors import AXIS_COLORS, BLUE, LAYER_COLORS, PALE, RED, SKY
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
-from vgglib.figures import BLUE, RED, SKY, color_cloud, use_style
+from vgglib.figures import color_cloud, use_style
 from vgglib.statistics import ChannelStatistics
 
 #: Test images that are shown; all of them count for the accuracy.
@@ -94,6 +95,7 @@ def make_figures(folder: Path) -> None:
             "eigenvectors": _rounded(components.eigenvectors, 9),
         },
     )
+    write_palette(folder)
     _write(folder / "configurations.json", configurations())
     export(network, folder / "model.onnx")
     size = (folder / "model.onnx").stat().st_size
@@ -101,6 +103,15 @@ def make_figures(folder: Path) -> None:
     with matplotlib.rc_context():
         use_style()
         _draw_static(folder, data, ranks, statistics)
+
+
+def write_palette(folder: Path) -> None:
+    """Write the palette for style sheets and scripts."""
+    layers = {"conv": "conv", "maxpool": "pool", "FC": "fc"}
+    lines = [f"  --{layers[kind]}: {color};" for kind, color in LAYER_COLORS.items()]
+    style = "[data-figure] {\n" + "\n".join(lines) + "\n}\n"
+    (folder / "palette.css").write_text(style, encoding="utf-8")
+    _write(folder / "palette.json", {"axes": list(AXIS_COLORS)})
 
 
 def configurations() -> dict[str, Any]:
@@ -166,7 +177,7 @@ def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelSta
     for level in range(3):
         for x in range(-5, 6):
             seen = abs(x) <= 2 - level
-            color = (RED if level == 0 else SKY) if seen else "#eeeeee"
+            color = (RED if level == 0 else SKY) if seen else PALE
             axis.add_patch(plt.Rectangle((x + 0.05, level + 0.05), 0.9, 0.7, color=color))
         what = f"layer {level}" if level else "image"
         axis.text(6.2, level + 0.3, f"{what}: {5 - 2 * level} px")

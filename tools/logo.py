@@ -11,18 +11,18 @@ from __future__ import annotations
 import vgglib
 from tools.browser import open_browser
 from tools.settings import ROOT
+from vgglib.colors import LOGO_COLORS
 from vgglib.drawing import draw_volumes
 
 # Height of the maps and number of channels, each in units of the drawing.
 SLABS = ((44, 5), (32, 8), (22, 12), (14, 18))
-COLORS = ("#4c9be8", "#3fae8f", "#e0a030", "#d9604c")  # legible on white and on black
 SLANT = 0.35  # how far a slab's depth goes up for each unit that it goes to the right
 
 
 def slabs(left: float, bottom: float, gap: float, scale: float = 1.0) -> tuple[str, float]:
     """The slabs as SVG, and where they end at the right."""
     parts = []
-    for (height, depth), color in zip(SLABS, COLORS, strict=True):
+    for (height, depth), color in zip(SLABS, LOGO_COLORS, strict=True):
         h, d = height * scale, depth * scale
         width, rise = 0.42 * h, 0.42 * h * SLANT  # the map itself, seen from the side
         top = bottom - h

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vgglib.configurations import CONFIGURATIONS
-from vgglib.data import Data, load_data
+from vgglib.data import SOURCES, Data, load_data
 from vgglib.experiments import Experiment, run_series
 from vgglib.machine import distributed
 from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
@@ -136,7 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--data", default="shapes", help="shapes, cifar10, or a folder: {train,test}/<class>/*")
+    add(
+        "--data",
+        default="shapes",
+        help=f"{', '.join(SOURCES)}, or a folder: {{train,test}}/<class>/*",
+    )
     add("--recipe", default="quick", choices=list(SERIES))
     add("--models", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default")
     add("--seeds", default=[0], nargs="+", type=int)

@@ -13,5 +13,9 @@ GRAY = "#767676"
 PALE = "#DDDDDD"
 
 CHANNEL_COLORS = {"red": RED, "green": GREEN, "blue": BLUE}
+#: Of the first, second and third principal component.
+AXIS_COLORS = (BLACK, RED, BLUE)
 #: The color of each kind of layer.
 LAYER_COLORS = {"conv": SKY, "maxpool": RED, "FC": GREEN}
+#: Of the slabs of the logo, legible on white and on black.
+LOGO_COLORS = ("#4C9BE8", "#3FAE8F", "#E0A030", "#D9604C")

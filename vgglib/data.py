@@ -8,7 +8,7 @@ schedules and choices never see the test set.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -197,6 +197,10 @@ class Data:
         )
 
 
+#: What loads a source gives: name, classes, training and test images.
+Loaded = tuple[str, tuple[str, ...], Split, Split]
+
+
 def load_data(
     source: str | Path = "shapes",
     *,
@@ -232,35 +236,15 @@ def load_data(
     """
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
         raise ValueError(f"image_size must be an int of 1 or more, got {image_size!r}")
-    if source == "shapes":
-        # An even seed for training and the odd one after it for test: no two draws share images.
-        train = Split(
-            *shapes.draw_shapes(
-                train_images, seed=2 * seed, light=shapes.TRAIN_LIGHT, image_size=image_size
-            )
-        )
-        test = Split(
-            *shapes.draw_shapes(
-                test_images, seed=2 * seed + 1, light=shapes.TEST_LIGHT, image_size=image_size
-            )
-        )
-        name, classes = "shapes", shapes.CLASSES
-    elif source == "cifar10":
-        if image_size != 32:
-            raise ValueError(f"cifar10 has images of 32x32, got image_size {image_size}")
-        train, test = _load_cifar10(Path(root))
-        name, classes = "cifar10", CIFAR10_CLASSES
-    else:
-        folder = Path(source).expanduser()
-        classes = _check_folder(folder)
-        if folder.resolve().name in ("shapes", "cifar10"):
-            raise ValueError(
-                f"{str(folder)!r} has the name of a built-in data set, whose records and"
-                " checkpoints its own would be mixed with: rename it"
-            )
-        train = _load_images(folder / "train", classes, image_size)
-        test = _load_images(folder / "test", classes, image_size)
-        name = folder.resolve().name
+    load = SOURCES.get(str(source), _load_folder)
+    name, classes, train, test = load(
+        source=source,
+        root=Path(root),
+        image_size=image_size,
+        seed=seed,
+        train_images=train_images,
+        test_images=test_images,
+    )
     held_out = stratified_mask(train.labels, validation, seed)
     return Data(name, classes, train.take(~held_out), train.take(held_out), test)
 
@@ -297,11 +281,31 @@ def stratified_mask(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
 
 
 # --------------------------------------------------------------------------------------------------
+# The built-in shapes
+# --------------------------------------------------------------------------------------------------
+
+
+def _load_shapes(
+    *, image_size: int, seed: int, train_images: int, test_images: int, **_: Any
+) -> Loaded:
+    # An even seed for training and the odd one after it for test: no two draws share images.
+    train, test = (
+        Split(*shapes.draw_shapes(count, seed=2 * seed + i, light=light, image_size=image_size))
+        for i, (count, light) in enumerate(
+            [(train_images, shapes.TRAIN_LIGHT), (test_images, shapes.TEST_LIGHT)]
+        )
+    )
+    return "shapes", shapes.CLASSES, train, test
+
+
+# --------------------------------------------------------------------------------------------------
 # CIFAR-10
 # --------------------------------------------------------------------------------------------------
 
 
-def _load_cifar10(root: Path) -> tuple[Split, Split]:
+def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
+    if image_size != 32:
+        raise ValueError(f"cifar10 has images of 32x32, got image_size {image_size}")
     folder = root / CIFAR10_FOLDER
     files = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
     if not all(_is_whole(folder / file) for file in files):
@@ -317,7 +321,7 @@ def _load_cifar10(root: Path) -> tuple[Split, Split]:
                 f" ({error}): run it again, or download the file there by hand"
             ) from error
     splits = [_read_cifar10([folder / file for file in part]) for part in (files[:5], files[5:])]
-    return splits[0], splits[1]
+    return "cifar10", CIFAR10_CLASSES, splits[0], splits[1]
 
 
 def _is_whole(file: Path) -> bool:
@@ -335,13 +339,25 @@ def _read_cifar10(files: list[Path]) -> Split:
 # --------------------------------------------------------------------------------------------------
 
 
+def _load_folder(*, source: str | Path, image_size: int, **_: Any) -> Loaded:
+    folder = Path(source).expanduser()
+    classes = _check_folder(folder)
+    if folder.resolve().name in SOURCES:
+        raise ValueError(
+            f"{str(folder)!r} has the name of a built-in data set, whose records and"
+            " checkpoints its own would be mixed with: rename it"
+        )
+    train, test = (_load_images(folder / part, classes, image_size) for part in ("train", "test"))
+    return folder.resolve().name, classes, train, test
+
+
 def _check_folder(folder: Path) -> tuple[str, ...]:
     """The classes of a folder, after the checks that need no image to be read."""
     layout = "expected train/<class>/* and test/<class>/*"
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"there is no folder {str(folder)!r}: expected 'shapes', 'cifar10', or a folder with"
-            " train/<class>/* and test/<class>/*"
+            f"there is no folder {str(folder)!r}: expected {', '.join(map(repr, SOURCES))}, or a"
+            " folder with train/<class>/* and test/<class>/*"
         )
     for part in (folder / "train", folder / "test"):
         if not part.is_dir():
@@ -469,3 +485,11 @@ def _read_image(file: Path) -> Tensor:
             f"{str(file)!r} is damaged or no image ({error}): replace or remove it"
         ) from error
     return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
+
+
+#: The built-in data sets by name. (`tools/settings.py` reads the names here before anything is
+#: installed.)
+SOURCES: dict[str, Callable[..., Loaded]] = {
+    "shapes": _load_shapes,
+    "cifar10": _load_cifar10,
+}

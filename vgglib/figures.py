@@ -20,12 +20,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from vgglib.colors import (
+    AXIS_COLORS,
     BLACK,
-    BLUE,
     CHANNEL_COLORS,
     COLORS,
     PALE,
-    RED,
     SKY,
 )
 from vgglib.statistics import PCA
@@ -157,9 +156,7 @@ def color_cloud(images: Tensor, components: PCA, mean: Tensor, points: int = 300
     for i in range(3):
         arm = 2 * components.eigenvalues[i].sqrt() * components.eigenvectors[:, i]
         ends = torch.stack([mean - arm, mean + arm])
-        axis.plot(
-            *ends.T.numpy(), color=(BLACK, RED, BLUE)[i], linewidth=3, label=f"component {i + 1}"
-        )
+        axis.plot(*ends.T.numpy(), color=AXIS_COLORS[i], linewidth=3, label=f"component {i + 1}")
     for name, channel in zip("xyz", CHANNEL_COLORS, strict=True):
         own = {f"{name}lim": (0, 1), f"{name}ticks": (0, 0.5, 1)}
         axis.set(**own)

@@ -3,7 +3,6 @@
 import { chooser, load, make, picture, slider } from "./dom.js";
 
 const SIZE = 260;
-const AXES = ["#000000", "#D55E00", "#0072B2"];
 
 /** The shift of every pixel, [0, 1] scale: sum of a_i s_i p_i; vectors[j][i] is component i of channel j. */
 export function shift({ eigenvalues, eigenvectors }, amplitudes, scale) {
@@ -12,8 +11,8 @@ export function shift({ eigenvalues, eigenvectors }, amplitudes, scale) {
 }
 
 export async function start(element) {
-  const [pca, sprite, { classes, labels }] = await Promise.all(
-    [load("pca.json"), picture("images.png"), load("predictions.json")]);
+  const [pca, sprite, { classes, labels }, palette] = await Promise.all(
+    [load("pca.json"), picture("images.png"), load("predictions.json"), load("palette.json")]);
   const state = { image: 0, amplitudes: [0, 0, 0], scale: "root" };
   const named = labels.slice(0, 10).map((label, i) => `${i + 1}: ${classes[label]}`);
   const before = make("canvas", { width: 32, height: 32, role: "img", "aria-label": "the picture" });
@@ -33,7 +32,7 @@ export async function start(element) {
       if (i % 4 < 3) pixels.data[i] = Math.round(pixels.data[i] + 255 * moved[i % 4]); // clamped by its type
     }
     after.getContext("2d").putImageData(pixels, 0, 0);
-    drawCloud(cloud.getContext("2d"), pixels.data, pca);
+    drawCloud(cloud.getContext("2d"), pixels.data, pca, palette.axes);
     const signed = moved.map((v) => `${v < 0 ? "\u2212" : "+"}${Math.abs(255 * v).toFixed(1)}`);
     numbers.textContent = `Every pixel: red ${signed[0]}, green ${signed[1]}, blue ${signed[2]} of 255.`;
     element.dataset.shift = JSON.stringify(moved);
@@ -61,7 +60,7 @@ function project([r, g, b]) {
   return [SIZE * (0.5 + 0.6 * (r - b)), SIZE * (0.95 - 0.9 * gray - 0.25 * green)];
 }
 
-function drawCloud(context, pixels, { mean, eigenvalues, eigenvectors }) {
+function drawCloud(context, pixels, { mean, eigenvalues, eigenvectors }, colors) {
   context.fillStyle = "white";
   context.fillRect(0, 0, SIZE, SIZE);
   for (let i = 0; i < pixels.length; i += 4) {
@@ -72,7 +71,7 @@ function drawCloud(context, pixels, { mean, eigenvalues, eigenvectors }) {
   }
   eigenvalues.forEach((value, i) => {
     const end = (side) => project(mean.map((m, c) => m + side * 2 * Math.sqrt(value) * eigenvectors[c][i]));
-    context.strokeStyle = AXES[i];
+    context.strokeStyle = colors[i];
     context.lineWidth = 2.5;
     context.beginPath();
     context.moveTo(...end(-1));
