@@ -105,19 +105,17 @@ def number(
         ``None`` if the answer is right; otherwise the hint for the mistake that it shows, or in
         which direction it is off.
     """
-    if isinstance(answer, torch.Tensor) and answer.numel() == 1:
-        answer = answer.item()
-    if isinstance(answer, bool) or not isinstance(answer, Real):
-        return f"{what} should be a number, but it is {describe(answer)}."
-    if math.isnan(answer):
-        return f"{what} is not a number (nan)."
-    if abs(answer - expected) <= tolerance:
+    try:
+        value = _as_number(answer, what)
+    except WrongKind as error:
+        return str(error)
+    if abs(value - expected) <= tolerance:
         return None
     pairs = mistakes.items() if isinstance(mistakes, Mapping) else mistakes
     for wrong, hint in pairs:
-        if abs(answer - wrong) <= tolerance:
+        if abs(value - wrong) <= tolerance:
             return hint
-    return f"{what} is too {'large' if answer > expected else 'small'}."
+    return _direction(value, expected, what)
 
 
 def ratio(
@@ -140,17 +138,40 @@ def ratio(
     Returns:
         As for :func:`number`.
     """
-    hint = number(answer, expected, what=what, tolerance=tolerance * expected)
-    if hint is None or not hint.endswith((" large.", " small.")):
-        return hint
-    if not float(answer) > 0:
+    try:
+        value = _as_number(answer, what)
+    except WrongKind as error:
+        return str(error)
+    if abs(value - expected) <= tolerance * expected:
+        return None
+    if not value > 0:
         return f"{what} should be above 0."
 
     def off(other: float) -> float:
-        return abs(math.log(float(answer) / other))
+        return abs(math.log(value / other))
 
+    hint = _direction(value, expected, what)
     wrong, text = min(mistakes, key=lambda pair: off(pair[0]), default=(expected, hint))
     return text if off(wrong) <= math.log1p(tolerance) else hint
+
+
+def _as_number(answer: Any, what: str) -> float:
+    """The answer, if it is a number.
+
+    Raises:
+        WrongKind: it is none.
+    """
+    if isinstance(answer, torch.Tensor) and answer.numel() == 1:
+        answer = answer.item()
+    if isinstance(answer, bool) or not isinstance(answer, Real):
+        raise WrongKind(f"{what} should be a number, but it is {describe(answer)}.")
+    if math.isnan(answer):
+        raise WrongKind(f"{what} is not a number (nan).")
+    return float(answer)
+
+
+def _direction(value: float, expected: float, what: str) -> str:
+    return f"{what} is too {'large' if value > expected else 'small'}."
 
 
 def shape(answer: Any, expected: tuple[int, ...], *, what: str = "The shape") -> str | None:
