@@ -7,6 +7,7 @@ import pytest
 
 from tools.chapters import chapters, read, tags
 from vgglib.checks import check_int, check_number, check_parameters
+from vgglib.data import SOURCES
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,9 @@ def test_whole_numbers():
     for value in (2, 3.0, "3", True):
         with pytest.raises((TypeError, ValueError), match=f"x must be .*{value!r}"):
             check_int("x", value, minimum=3)
+
+
+def test_every_source_of_data_is_named():
+    with pytest.raises(ValueError) as refused:
+        check_parameters(DATA=None)
+    assert all(f'"{source}"' in str(refused.value) for source in SOURCES)

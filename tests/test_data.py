@@ -14,6 +14,7 @@ from vgglib import shapes
 from vgglib.data import (
     CIFAR10_CLASSES,
     CIFAR10_FOLDER,
+    SOURCES,
     Data,
     Split,
     load_data,
@@ -105,7 +106,8 @@ def test_a_folder_of_a_single_class_is_refused(tmp_path, save_image):
 @pytest.mark.parametrize("source", ["cifar-10", "Shapes"])
 def test_an_unknown_source_is_refused(source):
     with pytest.raises(
-        FileNotFoundError, match=f"no folder '{source}': expected 'shapes', 'cifar10', or a folder"
+        FileNotFoundError,
+        match=f"no folder '{source}': expected {', '.join(map(repr, SOURCES))}, or a folder",
     ):
         load_data(source)
 

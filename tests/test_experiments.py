@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -21,7 +21,16 @@ from vgglib.experiments import (
     run_experiment,
     training_pflop,
 )
-from vgglib.recipes import ABLATION, NETWORKS, RECIPES, TRAINING_SCALES, Recipe, deeper
+from vgglib.recipes import (
+    ABLATION,
+    NETWORKS,
+    RECIPES,
+    SERIES,
+    TRAINING_SCALES,
+    Recipe,
+    deeper,
+    register,
+)
 from vgglib.records import FIELDS, read_records
 from vgglib.statistics import channel_statistics
 from vgglib.tracing import trace
@@ -77,8 +86,28 @@ def test_the_classic_recipe_has_the_papers_numbers():
 
 def test_recipes_are_named_as_they_are_asked_for():
     assert all(recipe.name == name for name, recipe in RECIPES.items())
-    assert list(RECIPES) == list(NETWORKS) == ["classic", "modern", "fast", "quick", "post"]
+    assert list(RECIPES) == list(NETWORKS) == [name for name in SERIES if name in RECIPES]
     assert all(name in CONFIGURATIONS for names in NETWORKS.values() for name in names)
+
+
+def test_a_recipe_that_is_registered_can_be_asked_for():
+    try:
+        register(Recipe("mine"), networks=("A",))
+        assert SERIES["mine"] == ({"mine": RECIPES["mine"]}, ("A",))
+        with pytest.raises(ValueError, match="there is a recipe 'mine': choose another name"):
+            register(Recipe("mine"))
+    finally:
+        for known in (RECIPES, NETWORKS, SERIES):
+            known.pop("mine", None)
+
+
+@pytest.mark.parametrize("recipe", [Recipe("r"), *RECIPES.values(), *TRAINING_SCALES.values()])
+def test_a_recipe_comes_back_from_json(recipe):
+    assert Recipe(**json.loads(json.dumps(asdict(recipe)))) == recipe
+
+
+def test_a_part_of_the_epochs_is_not_one_less_for_rounding():
+    assert deeper(Recipe("r", epochs=100, deeper_epochs=0.29)).epochs == 29
 
 
 def test_a_deeper_network_gets_half_of_the_epochs():
@@ -570,5 +599,5 @@ def test_the_ablation_ends_at_modern(data):
 
 def test_a_first_layer_too_wide_for_whitening_is_refused(data):
     recipe = replace(RECIPE, width=1, whitening=True)
-    with pytest.raises(ValueError, match=r"at most 54 filters, network 'I' has 128: choose"):
+    with pytest.raises(ValueError, match=r"at most 54 filters .*, and network 'I' has 128: choose"):
         make_network("I", data, recipe)

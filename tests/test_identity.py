@@ -2,13 +2,15 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import normalize
 
-from vgglib import PCAColorShift, RandomHorizontalFlip, SubtractMean, vgg
+from vgglib import RECIPES, PCAColorShift, RandomHorizontalFlip, SubtractMean, vgg
 from vgglib.machine.identity import describe, difference, digest_of_weights
 
 
@@ -26,6 +28,36 @@ def by_a_global(images):
 
 def with_a_default(images, strength=2.0):
     return images * strength
+
+
+def by_the_library(images):
+    return normalize(images, mean=[0.5], std=[0.5])
+
+
+history = "of no concern"
+
+
+def by_an_attribute(run):
+    return run.history
+
+
+class Buffered(nn.Module):
+    """An augmentation whose constants are buffers."""
+
+    def __init__(self, strength):
+        super().__init__()
+        self.register_buffer("strength", torch.tensor(strength))
+
+    def forward(self, images):
+        return images * self.strength
+
+
+def exchanged(activation):
+    """A network with another activation in a place."""
+    model = vgg("I", width=1 / 32)
+    assert isinstance(model.classifier.activation1, nn.ReLU)
+    model.classifier.activation1 = activation
+    return model
 
 
 class Brighter(nn.Module):
@@ -65,15 +97,23 @@ THINGS = [
     lambda: vgg("I", width=1 / 32),
     lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(0.3), nn.Flatten()),
     lambda: torch.arange(5),
-    lambda: {"a": [1, (2.0, None)], 3: {"b", "a"}},
+    lambda: {"a": [1, (2.0, None)], 3: {"b", "a"}, with_a_default: 1},
+    lambda: by_the_library,
+    lambda: Buffered(2.0),
 ]
+
+
+def seeded(make):
+    """Made with the same first weights each time."""
+    torch.manual_seed(0)
+    return make()
 
 
 @pytest.mark.parametrize("make", THINGS, ids=range(len(THINGS)))
 def test_the_same_thing_made_twice_is_told_alike_in_json(make):
-    told = describe(make())
-    assert told == describe(make())
-    assert json.loads(json.dumps(told)) == json.loads(json.dumps(describe(make())))
+    told, again = (describe(seeded(make)) for _ in range(2))
+    assert told == again
+    assert json.loads(json.dumps(told)) == json.loads(json.dumps(again))
     assert "0x" not in json.dumps(told)  # no address
 
 
@@ -95,6 +135,10 @@ def test_the_same_thing_made_twice_is_told_alike_in_json(make):
         (vgg("I", width=1 / 32), vgg("I", width=1 / 32, dropout=0.4)),
         (vgg("I", width=1 / 32), vgg("I", width=1 / 32, batch_norm=True)),
         (torch.arange(5), torch.arange(1, 6)),
+        (Buffered(2.0), Buffered(3.0)),
+        (nn.MultiheadAttention(8, 2), nn.MultiheadAttention(8, 4)),
+        (exchanged(nn.ReLU()), exchanged(nn.LeakyReLU())),
+        (exchanged(nn.LeakyReLU(0.1)), exchanged(nn.LeakyReLU(0.2))),
     ],
 )
 def test_another_constant_is_another_thing(one, other):
@@ -105,6 +149,22 @@ def test_a_global_constant_that_changed_is_noticed(monkeypatch):
     before = describe(by_a_global)
     monkeypatch.setitem(globals(), "STRENGTH", 3.0)
     assert describe(by_a_global) != before
+
+
+def test_a_variable_that_only_shares_its_name_with_an_attribute_does_not_count(monkeypatch):
+    before = describe(by_an_attribute)
+    monkeypatch.setitem(globals(), "history", "another")
+    assert describe(by_an_attribute) == before
+
+
+def test_functions_of_libraries_are_told_by_name():
+    assert len(json.dumps(describe(by_the_library))) < 1000
+
+
+def test_the_weights_of_a_network_are_told_by_their_digest_alone():
+    networks = [vgg("I", width=1 / 32) for _ in range(2)]
+    one, other = (describe(network, weights=False) for network in networks)
+    assert one == other
 
 
 def test_a_new_release_of_torch_changes_nothing(monkeypatch):
@@ -140,16 +200,15 @@ def test_the_innermost_difference_is_named():
     assert told == "transform, transforms, 1, strength differs (2.0 there, 3.0 here)"
 
 
-def test_the_digest_is_of_the_weights_that_are_learned():
+def test_the_digest_is_of_all_weights_but_filters_that_whiten():
     model = vgg("I", width=1 / 32, batch_norm=True)
-    before = digest_of_weights(model)
-    assert digest_of_weights(model.to(memory_format=torch.channels_last)) == before
-    assert digest_of_weights(model, model.state_dict()) == before
-    first = model.features.stack1.conv1.weight
-    first.requires_grad_(False).zero_()
-    fixed = digest_of_weights(model)
-    first.fill_(1)
-    assert digest_of_weights(model) == fixed
+    plain, whitened = RECIPES["quick"], replace(RECIPES["quick"], whitening=True)
+    before = {recipe: digest_of_weights(model, recipe) for recipe in (plain, whitened)}
+    assert digest_of_weights(model.to(memory_format=torch.channels_last), plain) == before[plain]
+    assert digest_of_weights(model, plain, model.state_dict()) == before[plain]
+    model.features.stack1.conv1.weight.requires_grad_(False).add_(1)
+    assert digest_of_weights(model, plain) != before[plain]  # frozen, and other ones
+    assert digest_of_weights(model, whitened) == before[whitened]
     with torch.no_grad():
         model.classifier.fc2.bias += 1
-    assert digest_of_weights(model) != fixed
+    assert digest_of_weights(model, whitened) != before[whitened]

@@ -165,7 +165,21 @@ def test_each_published_record_has_the_name_of_its_run():
     files = [*folder.glob("*.json")]
     assert files
     for file in files:
-        assert file.name == records.record_name(json.loads(file.read_text(encoding="utf-8")))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        assert file.name == records.record_name(found)
+
+
+def test_a_run_recorded_under_an_older_name_too_counts_once(tmp_path):
+    """The recipe "classic" was "paper" once, and files have the name of their time."""
+    old = make(recipe="paper", validation_top_1=70.0)
+    (tmp_path / records.record_name(old)).write_text(json.dumps(old), encoding="utf-8")
+    assert [record["recipe"] for record in read_records(tmp_path)] == ["classic"]
+    write_record(tmp_path, make(recipe="classic", validation_top_1=80.0))
+    assert [record["validation_top_1"] for record in read_records(tmp_path)] == [80.0]
+    later = tmp_path / "later"
+    write_record(later, make(recipe="classic", validation_top_1=90.0))
+    assert [r["validation_top_1"] for r in read_records(tmp_path, later)] == [90.0]
+    assert [r["validation_top_1"] for r in read_records(later, tmp_path)] == [80.0]
 
 
 def published():

@@ -19,6 +19,7 @@ from PIL import Image
 from tools import accuracy, build, landing, pdf, refresh
 from tools.chapters import KERNEL, ChapterError, execute, normalize, read, to_bytes
 from tools.settings import ROOT, read_settings
+from vgglib.data import SOURCES
 
 
 def write(path, *cells):
@@ -64,7 +65,10 @@ def test_folders_become_absolute(monkeypatch, tmp_path):
         ("--profile=ful", "PROFILE=ful: expected quick or full; did you mean full?"),
         ("--epochs=many", "EPOCHS=many: expected a whole number of 1 or more"),
         ("--epochs=0", "EPOCHS=0: expected a whole number of 1 or more"),
-        ("--data=nowhere", r"there is no folder .*nowhere; expected shapes, cifar10 or a folder"),
+        (
+            "--data=nowhere",
+            rf"there is no folder .*nowhere; expected {', '.join(SOURCES)} or a folder",
+        ),
         ("--data=Cifar-10", "did you mean cifar10?"),
         ("--data=.", r"no images in .*test; expected train/<class>/\* and test/<class>/\*"),
     ],

@@ -1,5 +1,6 @@
 """Training: the loop, its schedule, and runs that were killed and go on bit for bit."""
 
+import copy
 import errno
 import math
 import os
@@ -1042,6 +1043,23 @@ def test_the_model_that_was_interrupted_goes_on(data, monkeypatch, tmp_path, mom
     assert same(model, weights(expected))
     run(data, model, recipe, checkpoint=file)  # and once more
     assert same(model, weights(expected))
+
+
+def test_a_model_that_is_trained_further_into_another_file_begins_there(data, tmp_path):
+    """Its first weights in that run are those that the run before left it with."""
+    first, second, model = tmp_path / "a.pt", tmp_path / "b.pt", make_model()
+    run(data, model, checkpoint=first)
+    between = copy.deepcopy(model)
+    run(data, model, checkpoint=second)
+    left = copy.deepcopy(weights(model))
+    run(data, model, checkpoint=second)  # the second cell, run again
+    assert same(model, left)
+    run(data, between, checkpoint=second)  # another process, which has read the first result
+    assert same(between, left)
+    another = make_model(seed=5)
+    run(data, another, checkpoint=tmp_path / "c.pt")
+    with pytest.raises(ValueError, match="first weights differs"):
+        run(data, another, checkpoint=second)
 
 
 def test_a_model_with_the_weights_of_the_checkpoint_goes_on(data, monkeypatch, tmp_path):

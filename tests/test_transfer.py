@@ -100,7 +100,7 @@ def test_batch_normalization_goes_with_its_convolution():
         ("D", "A", "paper", "deeper network has no layer 'features.stack1.conv2'"),
         ("A", "I", "post", "the deeper network has 2 fully connected layers, the shallower one 3"),
         ("I", "A", "post", r"'features.stack1.conv1' has weights of shape .* must agree in width"),
-        ("A", "D", "papr", "unknown rule 'papr': expected one of paper, post"),
+        ("A", "D", "papr", "unknown rule 'papr'; did you mean 'paper'"),
     ],
 )
 def test_networks_that_do_not_fit_are_refused(shallow, deep, rule, message):

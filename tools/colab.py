@@ -21,8 +21,13 @@ from tools.chapters import ChapterError, execute, named
 from tools.settings import ROOT
 from tools.steps import step
 
-#: What Colab has of what a chapter needs. The versions are those of this book.
-PRESENT = ("torch==2.14.1", "torchvision==0.29.1", "matplotlib", "tqdm", "ipykernel", "pip")
+# torch and torchvision in the versions of this book.
+_REQUIRED = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+#: What Colab has of what a chapter needs.
+PRESENT = (
+    *(line for line in _REQUIRED if line.startswith(("torch==", "torchvision=="))),
+    *("matplotlib", "tqdm", "ipykernel", "pip"),
+)
 PLACE = ROOT / "_build" / "colab"
 
 

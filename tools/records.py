@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from tools.settings import ROOT, absolute, check_data, checkpoint_folder
-from vgglib.imagenet import main as train
+from vgglib.__main__ import main as train
 
 
 def main() -> None:

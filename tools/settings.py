@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ("quick", "full")
 # The keys of a dict in the package, which cannot be imported before torch is installed.
 _DATA = (ROOT / "vgglib" / "data.py").read_text(encoding="utf-8")
-BUILT_IN = tuple(re.findall(r'"(\w+)":', re.search(r"^SOURCES.*?^}", _DATA, re.M | re.S)[0]))
+BUILT_IN = tuple(re.findall(r'"([^"]+)":', re.search(r"^SOURCES.*?^}", _DATA, re.M | re.S)[0]))
 LAYOUT = "train/<class>/* and test/<class>/*, one folder of images for each class"
 
 

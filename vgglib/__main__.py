@@ -4,10 +4,10 @@
     torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe classic
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
-goes on from the checkpoints of a run that was interrupted. Where deeper networks start from
-shallower ones ("classic", "post", "quick"), these are trained too. "ablation" and "scales" stand
-for several recipes; the networks of "scales" are also tested by the paper's protocols, with records
-in a folder "protocols" beside the others.
+goes on from the checkpoints of a run that was interrupted. Where the recipe lets deeper networks
+start from shallower ones, these are trained too. "ablation" and "scales" stand for several recipes;
+the networks of "scales" are also tested by the paper's protocols, with records in a folder
+"protocols" beside the others.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def run(given: argparse.Namespace) -> None:
     """
     recipes, names = SERIES[given.recipe]
     recipes = {key: recipe.shortened(given.epochs) for key, recipe in recipes.items()}
-    if given.models:
-        names = with_starts(given.models, names, any(recipe.grows for recipe in recipes.values()))
+    chains = [names]
+    if given.networks:
+        grows = any(recipe.grows for recipe in recipes.values())
+        chains = with_starts(given.networks, names, grows)
     tests = Path(given.results) / "protocols"
     asked = choose_device(given.device)
     choose_precision(asked, given.precision)  # refused here, where one process tells it
@@ -62,8 +64,9 @@ def run(given: argparse.Namespace) -> None:
             experiments = {
                 (key, name): experiment
                 for key, recipe in recipes.items()
+                for chain in chains
                 for name, experiment in run_series(
-                    names,
+                    chain,
                     data,
                     recipe,
                     report=lambda experiment: say(summary(experiment), flush=True),
@@ -75,7 +78,8 @@ def run(given: argparse.Namespace) -> None:
                 ).items()
             }
             if given.recipe == "scales":
-                cells = plan_tables({key: r.training_scale for key, r in recipes.items()}, names)
+                trained = tuple(name for chain in chains for name in chain)
+                cells = plan_tables({key: r.training_scale for key, r in recipes.items()}, trained)
                 distributed.from_first(
                     lambda cells=cells, experiments=experiments: fill_tables(
                         cells,
@@ -88,17 +92,18 @@ def run(given: argparse.Namespace) -> None:
                 say(f"seed {seed}: tested by {len(cells)} combinations of network and protocol")
 
 
-def with_starts(wanted: Sequence[str], order: Sequence[str], grows: bool) -> tuple[str, ...]:
-    """The networks to train for those that are wanted.
+def with_starts(wanted: Sequence[str], order: Sequence[str], grows: bool) -> list[tuple[str, ...]]:
+    """The networks to train for those that are wanted, each row from its first to its last.
 
-    Where networks grow, each starts from the one before it, so that those come first. Without them
-    a record would have the name of another training.
+    Where networks grow, each starts from the one before it in the order, so that those come first.
+    Without them a record would have the name of another training. Networks that are not in the
+    order are a row of their own.
     """
-    known = [name for name in wanted if name in order]
-    if not grows or not known:
-        return tuple(wanted)
-    needed = order[: 1 + max(map(order.index, known))]
-    return (*needed, *(name for name in wanted if name not in order))
+    if not grows:
+        return [tuple(wanted)]
+    known = [order.index(name) for name in wanted if name in order]
+    others = tuple(name for name in wanted if name not in order)
+    return [row for row in (order[: 1 + max(known, default=-1)], others) if row]
 
 
 def check_same(fingerprints: Sequence[str]) -> None:
@@ -142,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help=f"{', '.join(SOURCES)}, or a folder: {{train,test}}/<class>/*",
     )
     add("--recipe", default="quick", choices=list(SERIES))
-    add("--models", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default")
+    add(
+        "--networks", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default"
+    )
     add("--seeds", default=[0], nargs="+", type=int)
     add("--epochs", type=int, help="fewer or more, with patience in proportion")
     add("--device", default="auto", help="auto, cuda, mps or cpu")

@@ -38,7 +38,7 @@ CIFAR10_CLASSES = (
 _CIFAR10_RECORD = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class Split:
     """Images and labels in memory; indexed or iterated, it gives pairs like any torch dataset.
 
@@ -123,7 +123,7 @@ def whole_labels(labels: Tensor) -> Tensor:
     return whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class Data:
     """A data set with its three splits; see :func:`load_data`.
 
@@ -145,9 +145,9 @@ class Data:
     test: Split
 
     def __post_init__(self) -> None:
-        shapes = {tuple(split.images.shape[1:]) for split in self.splits.values()}
-        if len(shapes) > 1:
-            raise ValueError(f"the splits have images of different shapes: {sorted(shapes)}")
+        sizes = {tuple(split.images.shape[1:]) for split in self.splits.values()}
+        if len(sizes) > 1:
+            raise ValueError(f"the splits have images of different shapes: {sorted(sizes)}")
         for name, split in self.splits.items():
             labels = split.labels
             if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:

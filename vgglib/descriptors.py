@@ -165,6 +165,7 @@ def _parse(descriptor: Any, kind: type, where: str) -> Any:
 
 
 def parse_list(descriptors: Any, kind: type, where: str) -> list:
+    """A list of dicts or descriptors as descriptors; ``where`` is its name in errors."""
     if isinstance(descriptors, (str, bytes, Mapping)) or not isinstance(descriptors, Sequence):
         raise TypeError(
             f"{where}: expected a list of descriptors, got {type(descriptors).__name__}"
@@ -175,6 +176,7 @@ def parse_list(descriptors: Any, kind: type, where: str) -> list:
 
 
 def make_activation(activation: str | Callable[[], nn.Module] | None) -> nn.Module:
+    """The module of an activation that a descriptor gives; ``None`` is ReLU."""
     activation = "relu" if activation is None else activation
     return ACTIVATIONS[activation]() if isinstance(activation, str) else activation()
 

@@ -146,7 +146,7 @@ def predict(
     return torch.cat(probabilities)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class Evaluation:
     """What :func:`evaluate` found.
 

@@ -35,7 +35,7 @@ from vgglib.transforms import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class Experiment:
     """A finished training.
 
@@ -267,8 +267,9 @@ def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
         most = 2 * conv.weight[0].numel()
         if conv.out_channels > most:
             raise ValueError(
-                f"recipe {recipe.name!r} whitens a first layer of at most {most} filters, network"
-                f" {name!r} has {conv.out_channels}: choose the network slim, or another recipe"
+                f"recipe {recipe.name!r} whitens a first layer of at most {most} filters for images"
+                f" of {data.channels} channel{'s' * (data.channels > 1)}, and network {name!r} has"
+                f" {conv.out_channels}: choose a narrower network, or a recipe without whitening"
             )
         filters = whitening_filters(data.train.images, mean, conv.out_channels, conv.kernel_size[0])
         with torch.no_grad():

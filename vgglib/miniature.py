@@ -196,13 +196,18 @@ def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
         OSError: the folder cannot be written.
     """
     check_test_record(record, "the record")
+    return write_json(Path(folder) / test_record_name(record), record)
+
+
+def test_record_name(record: Mapping[str, Any]) -> str:
+    """The file name of a record of a test protocol."""
     protocol = Protocol(**record["protocol"])
     models = "+".join(map(str, record["models"]))
     run = run_name(record["dataset"], record["recipe"], models, record["epochs"], record["seed"])
     how = [protocol.method, "Q" + "_".join(map(str, protocol.scales))]
     if (protocol.grid, protocol.mirror) != (5, True):  # other than in the paper
         how.append(f"grid{protocol.grid}" + ("" if protocol.mirror else "-nomirror"))
-    return write_json(Path(folder) / f"{'-'.join([run, *how])}.json", record)
+    return f"{'-'.join([run, *how])}.json"
 
 
 def check_test_record(record: Any, where: str) -> None:
@@ -220,7 +225,7 @@ def check_test_record(record: Any, where: str) -> None:
 
 def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
     """All the records of test protocols in some folders, ordered by file name."""
-    return read_json(folders, check_test_record)
+    return read_json(folders, check_test_record, test_record_name)
 
 
 #: Networks, training scale and protocol that an error belongs to.

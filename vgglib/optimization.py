@@ -23,7 +23,8 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
     Raises:
         ValueError: no weight requires a gradient.
-        RuntimeError: at a step, where the memory format of the model was changed since.
+        RuntimeError: at a step of plain descent, where the memory format of the model was changed
+            since; Muon reads tensors by their shapes alone.
     """
     weights = [w for w in model.parameters() if w.requires_grad]
     if not weights:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
 from vgglib.architecture import VGG, check_images, pooled_size, unwrap
+from vgglib.checks import check_choice, check_int
 from vgglib.evaluation import predict
 from vgglib.tracing import trace
 
@@ -188,12 +189,8 @@ class Protocol:
             if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
                 raise ValueError(f"test scales must be ints of 1 or more, got {scales!r}")
         object.__setattr__(self, "scales", tuple(scales))
-        if self.method not in METHODS:
-            raise ValueError(
-                f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}"
-            )
-        if isinstance(self.grid, bool) or not isinstance(self.grid, int) or self.grid < 1:
-            raise ValueError(f"grid must be an int of 1 or more, got {self.grid!r}")
+        check_choice("method", self.method, METHODS)
+        check_int("grid", self.grid, minimum=1)
 
     @property
     def crops(self) -> int:
@@ -308,21 +305,22 @@ def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(probabilities)).mean(dim=0)
 
 
-def multiply_adds(protocol: Protocol, network: VGG, image_size: tuple[int, int] = (1, 1)) -> int:
+def multiply_adds(
+    protocol: Protocol, network: VGG, image_size: int | tuple[int, int] | None = None
+) -> int:
     """What a protocol costs for one image, in multiply-adds; see :class:`~vgglib.tracing.TraceRow`.
 
     Args:
         protocol: scales and method.
         network: trained on square crops.
-        image_size: height and width of the image; only their ratio counts.
+        image_size: height and width of the image, of which only the ratio counts; a single number
+            or ``None`` is a square.
 
     Raises:
         ValueError: as :func:`predict_by`.
     """
     check_scales(protocol, network)
-    height, width = (
-        (image_size, image_size) if isinstance(image_size, int) else image_size or (1, 1)
-    )
+    height, width = image_size if isinstance(image_size, tuple) else (1, 1)
     of_crop = trace(network)
     connected = sum(row.multiply_adds for row in of_crop if row.layer.startswith("classifier."))
     total = 0

@@ -106,7 +106,9 @@ class Recipe:
             # Refuses what cannot be, and makes a range of a single scale.
             scale = RandomScaleCrop(self.crop, self.training_scale).scale
             object.__setattr__(self, "training_scale", scale)
-        elif self.training_scale != (0, 0):
+        elif tuple(self.training_scale) == (0, 0):
+            object.__setattr__(self, "training_scale", (0, 0))  # also from JSON, which has lists
+        else:
             raise ValueError(
                 f"a training_scale of {self.training_scale!r} needs a crop: set crop as well"
             )
@@ -142,11 +144,25 @@ RECIPES: dict[str, Recipe] = {}
 #: The networks that each recipe trains, in this order: from shallow to deep where networks grow.
 NETWORKS: dict[str, tuple[str, ...]] = {}
 
+#: Recipes that are asked for together, by one name, and the networks that each of them trains.
+SERIES: dict[str, tuple[dict[str, Recipe], tuple[str, ...]]] = {}
+
 
 def register(recipe: Recipe, networks: tuple[str, ...] = ("I", "II", "III")) -> None:
-    """Make a recipe known by its name, with the networks that it trains."""
+    """Make a recipe known by its name, here and on the command line.
+
+    Args:
+        recipe: its ``name`` must be new.
+        networks: those that it trains, in this order.
+
+    Raises:
+        ValueError: there is a recipe, or a series of recipes, of that name.
+    """
+    if recipe.name in SERIES:
+        raise ValueError(f"there is a recipe {recipe.name!r}: choose another name")
     RECIPES[recipe.name] = recipe
     NETWORKS[recipe.name] = networks
+    SERIES[recipe.name] = {recipe.name: recipe}, networks
 
 
 register(Recipe("classic", epochs=12, batch_size=32, patience=1, threshold=2e-2, deeper_epochs=1.0))
@@ -246,12 +262,8 @@ def _training_scales() -> dict[str, Recipe]:
 #: without Muon, on crops, with fixed training scales and with scale jittering.
 TRAINING_SCALES: dict[str, Recipe] = _training_scales()
 
-#: Recipes that are asked for together, by one name, and the networks that each of them trains.
-SERIES: dict[str, tuple[dict[str, Recipe], tuple[str, ...]]] = {
-    **{name: ({name: recipe}, NETWORKS[name]) for name, recipe in RECIPES.items()},
-    "ablation": (ABLATION, ("I",)),
-    "scales": (TRAINING_SCALES, ("I", "II", "III")),
-}
+SERIES["ablation"] = ABLATION, ("I",)
+SERIES["scales"] = TRAINING_SCALES, ("I", "II", "III")
 
 
 def deeper(recipe: Recipe) -> Recipe:
@@ -260,7 +272,10 @@ def deeper(recipe: Recipe) -> Recipe:
     Half of them where the recipe says nothing else, as Zhong (2024) did: 100 instead of 200. The
     patience is shortened with them, so that the learning rate still falls within them.
     """
-    part = recipe.deeper_epochs
+
+    def shortened(count: int) -> int:
+        return int(round(count * recipe.deeper_epochs, 6))  # 100 * 0.29 is 28.999999999999996
+
     return replace(
-        recipe, epochs=max(1, int(recipe.epochs * part)), patience=int(recipe.patience * part)
+        recipe, epochs=max(1, shortened(recipe.epochs)), patience=shortened(recipe.patience)
     )

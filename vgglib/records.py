@@ -94,6 +94,7 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> Path:
+    """Write a record, whole or not at all; see :func:`write_record`."""
     try:
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -118,23 +119,33 @@ def read_records(*folders: str | Path) -> list[dict[str, Any]]:
     """All the records of some folders, ordered by data, recipe, model and seed.
 
     Args:
-        folders: of two files of the same name, that of the later folder counts. A folder that does
-            not exist has no records.
+        folders: of two records of the same run, that of the later folder counts. A folder that
+            does not exist has no records.
 
     Raises:
         ValueError: a file is not JSON, or not a record; the message names it.
     """
     order = ("dataset", "recipe", "model")
-    records = read_json(folders, check_record)
+    records = read_json(folders, check_record, record_name)
     return sorted(records, key=lambda r: (*(str(r[key]) for key in order), r["seed"]))
 
 
 def read_json(
-    folders: Sequence[str | Path], check: Callable[[Any, str], None]
+    folders: Sequence[str | Path],
+    check: Callable[[Any, str], None],
+    name: Callable[[dict[str, Any]], str],
 ) -> list[dict[str, Any]]:
-    """All JSON files of some folders, each checked, ordered by name; the later folder counts."""
-    files = {file.name: file for folder in folders for file in sorted(Path(folder).glob("*.json"))}
-    return [_load(file, check) for _, file in sorted(files.items())]
+    """All records of some folders, each checked, ordered by name.
+
+    Of two of one name that of the later folder counts; in one folder, where a run was recorded
+    under an older name as well, the one whose file has the name of now.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        pairs = [(file.name, _load(file, check)) for file in sorted(Path(folder).glob("*.json"))]
+        pairs.sort(key=lambda pair: pair[0] == name(pair[1]))
+        found |= {name(record): record for _, record in pairs}
+    return [record for _, record in sorted(found.items())]
 
 
 def _load(file: Path, check: Callable[[Any, str], None]) -> dict[str, Any]:

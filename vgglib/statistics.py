@@ -20,7 +20,7 @@ from vgglib.data import read_folder_images
 _PIXELS_AT_ONCE = 2**18
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class PCA:
     """Principal components of the RGB values (AlexNet's paper, section 4.1).
 
@@ -43,7 +43,7 @@ class PCA:
         return replace(self, eigenvalues=self.eigenvalues * factor, white=white)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class ChannelStatistics:
     """Mean and covariance of the channels over all pixels, on the [0, 1] scale.
 

@@ -114,7 +114,8 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
     Args:
         network: the name of a configuration, or a :class:`~vgglib.architecture.VGG`, compiled or
             wrapped for several devices or not, with layers exchanged by hand or not.
-        image_size: side in pixels or ``(height, width)``; ``None`` is the network's own.
+        image_size: side in pixels or ``(height, width)``; ``None`` is the network's own. For
+            another one the network is made anew by its settings, without layers exchanged by hand.
         options: with a name, what :func:`~vgglib.configurations.vgg` takes besides.
 
     Returns:
@@ -198,7 +199,7 @@ def _kind(module: nn.Module) -> str:
         nn.BatchNorm2d: "batch norm",
         nn.LocalResponseNorm: "LRN",
     }
-    return names[type(module)]
+    return next(name for kind, name in names.items() if isinstance(module, kind))
 
 
 def _multiply_adds(module: nn.Module, output_shape: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Training: the loop, and the run around it, which goes on bit for bit where it was killed.
+"""Training: the loop, and the run around it, which goes on where it was killed.
 
 The chapter Training. The training is that of the paper's section 3.1 as Zhong (2024) scaled it down
 to CIFAR-10: stochastic gradient descent with momentum, weight decay, dropout, and a learning rate
@@ -49,9 +49,11 @@ _STEPS_BETWEEN_LOOKS = 20
 # Between the seeds of two processes that train together: more than anybody's number of seeds.
 _SEEDS_BETWEEN_PROCESSES = 1_000_003
 
-# For a model whose training has ended or was interrupted: its first weights and those that it was
-# left with, as digests. So a cell that is run again goes on, and a model that was changed does not.
-_LEFT_WITH: weakref.WeakKeyDictionary[nn.Module, tuple[str, str]] = weakref.WeakKeyDictionary()
+# For a model whose training has ended or was interrupted, by the checkpoint: its first weights and
+# those that it was left with, as digests. So a cell that is run again goes on, and a model that was
+# changed does not.
+_LEFT_WITH: weakref.WeakKeyDictionary[nn.Module, dict[Path, tuple[str, str]]]
+_LEFT_WITH = weakref.WeakKeyDictionary()
 
 
 def train_epoch(
@@ -241,10 +243,10 @@ class _Run:
         _check(data)
         self.model, self.recipe, self.seed = model, recipe, seed
         self.test_transform = test_transform
-        self.settings = (model, data, recipe, train_transform, test_transform, seed)
+        self.given = (model, data, recipe, train_transform, test_transform, seed)
         if self.device.type == "cpu":
             keep_freed_memory()
-        self.weights_now = digest_of_weights(model)
+        self.weights_now = digest_of_weights(model, recipe)
         # Set before the optimizer is made, whose momentum must have the layout of the weights.
         model.to(self.device, memory_format=torch.channels_last)
         self.split, self.validation = (s.to(self.device) for s in (data.train, data.validation))
@@ -300,15 +302,16 @@ class _Run:
             finally:
                 # The layout that others expect, safetensors for one.
                 self.model.to(memory_format=torch.contiguous_format)
-                if self.identity:
-                    left = digest_of_weights(self.model)
-                    _LEFT_WITH[self.model] = self.identity["first weights"], left
+                if self.checkpoint is not None:
+                    left = digest_of_weights(self.model, self.recipe)
+                    digests = self.identity["first weights"], left
+                    _LEFT_WITH.setdefault(self.model, {})[self.checkpoint.resolve()] = digests
 
     def _begin_or_resume(self, path: Path) -> None:
         distributed.from_first(lambda: check_writable(path.parent, "checkpoints"))
-        first, left = _LEFT_WITH.get(self.model, ("", ""))
+        first, left = _LEFT_WITH.get(self.model, {}).get(path.resolve(), ("", ""))
         own = first if left == self.weights_now else self.weights_now
-        self.identity, self.checkpoint = identify(*self.settings, own), path
+        self.identity, self.checkpoint = identify(*self.given, own), path
         if not distributed.from_first(path.exists):
             self.save()
             return
@@ -317,7 +320,7 @@ class _Run:
             self.identity,
             self.parts,
             self.device,
-            lambda weights: digest_of_weights(self.model, weights) == self.weights_now,
+            lambda weights: digest_of_weights(self.model, self.recipe, weights) == self.weights_now,
         )
         self.identity = state["identity"]
         computed = [tuple(pair) for pair in state["computed"]]

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from vgglib.architecture import VGG, unwrap
+from vgglib.checks import check_choice
 
 RULES = ("paper", "post")
 
@@ -72,8 +73,7 @@ def match_layers(
     if not (isinstance(shallow, VGG) and isinstance(deep, VGG)):
         kinds = f"{type(shallow).__name__} and {type(deep).__name__}"
         raise TypeError(f"expected two networks (VGG), got {kinds}")
-    if rule not in RULES:
-        raise ValueError(f"unknown rule {rule!r}: expected one of {', '.join(RULES)}")
+    check_choice("rule", rule, RULES)
     source, target = _layers(shallow), _layers(deep)
     convolutions = [name for name, layer in source.items() if isinstance(layer, nn.Conv2d)]
     if rule == "paper":

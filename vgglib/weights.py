@@ -67,6 +67,12 @@ def load_torchvision(
     if any(name.startswith("pre_logits.") for name in theirs):
         theirs = _from_timm(theirs)
     keys = _torchvision_keys(model)
+    # Older files do not have the counts of batches, which nothing that is computed depends on.
+    theirs = {
+        key: ours[name]
+        for name, key in keys.items()
+        if name.endswith(".num_batches_tracked") and key not in theirs
+    } | theirs
     last = f"classifier.{list(model.classifier.named_children())[-1][0]}"
     if but_last:
         left = {key for name, key in keys.items() if name.startswith(f"{last}.")}
@@ -97,9 +103,9 @@ def plain_state_dict(source: Mapping[str, Any]) -> dict[str, Tensor]:
     """Names and tensors alone, out of what training scripts save around them.
 
     Args:
-        source: a state dict, or a dict that holds one under ``"state_dict"`` or ``"model"``; names
-            may begin with what data parallelism (``module.``) or ``torch.compile``
-            (``_orig_mod.``) put before them.
+        source: a state dict, or a dict that holds one under ``"state_dict"``,
+            ``"model_state_dict"`` or ``"model"``; names may begin with what data parallelism
+            (``module.``) or ``torch.compile`` (``_orig_mod.``) put before them.
 
     Raises:
         TypeError: it is no dict, or something in it is no tensor; it is named.

@@ -7,6 +7,8 @@ import sys
 
 import torch
 
+from vgglib.checks import check_choice
+
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -73,8 +75,7 @@ def choose_precision(device: torch.device, precision: str = "auto") -> str:
         if device.type == "cpu" and _cpu_has_bfloat16():
             return "bfloat16"
         return "float32"
-    if precision not in PRECISIONS:
-        raise ValueError(f"unknown precision {precision!r}: expected auto, {', '.join(PRECISIONS)}")
+    check_choice("precision", precision, ("auto", *PRECISIONS))
     if precision == "float16" and device.type == "cpu":
         raise ValueError("float16 is for GPUs: on the CPU choose auto, float32 or bfloat16")
     return precision

@@ -1,15 +1,19 @@
 """What a run is, as data: what must be equal for a checkpoint to belong to it.
 
 Everything is told in JSON's values: settings by their names, functions by where they are defined
-and by their source, with the constants that they use, tensors by a digest. Nothing is told by
-``repr``, which changes with a release of torch, nor by an address, which changes at each start.
+and by their source, with the constants that they use, tensors by a digest; what torch or Python
+brings along, by its name. Nothing is told by ``repr``, which changes with a release of torch, nor
+by an address, which changes at each start.
 """
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import inspect
+import json
+import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
@@ -22,6 +26,9 @@ from torch import Tensor, nn
 from vgglib.architecture import VGG
 from vgglib.data import Data
 from vgglib.recipes import Recipe
+
+# Whose functions are told by their names alone.
+_LIBRARIES = {*sys.stdlib_module_names, "numpy", "PIL", "torch", "torchvision"} - {"__main__"}
 
 
 def identify(
@@ -41,7 +48,7 @@ def identify(
     del settings["deeper_epochs"]
     return {
         **{f"recipe's {key}": describe(value) for key, value in settings.items()},
-        "network": describe(model),
+        "network": describe(model, weights=False),
         "seed": seed,
         "data": f"{data.name} {data.fingerprint}",
         "training transform": describe(train_transform),
@@ -65,40 +72,46 @@ def difference(found: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
     return None
 
 
-def digest_of_weights(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> str:
-    """16 digits of a model's weights that are learned, or of those in a state dict of it.
+def digest_of_weights(
+    model: nn.Module, recipe: Recipe, state: Mapping[str, Tensor] | None = None
+) -> str:
+    """16 digits of a model's weights, or of those in a state dict of it.
 
-    The others follow from the data, but not to the last bit on every machine.
+    Filters that whiten are left out: they follow from the data, but not to the last bit on every
+    machine.
     """
-    fixed = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    whitening = None
+    if recipe.whitening:
+        whitening = next(name for name, weight in model.named_parameters() if weight.dim() == 4)
     digest = hashlib.sha256()
     for name, tensor in (model.state_dict() if state is None else state).items():
-        if name not in fixed:
+        if name != whitening:
             digest.update(_bytes(tensor))
     return digest.hexdigest()[:16]
 
 
-def describe(thing: Any, around: tuple[int, ...] = ()) -> Any:
+def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) -> Any:
     """Anything that a training may be given, in JSON's values.
 
     Args:
         thing: a setting, a transform, a network, a function, a tensor, or a collection of these.
         around: what it is a part of, so that circles end.
+        weights: whether the parameters and buffers of modules are told, too.
     """
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
     if id(thing) in around:
         return "itself"
     around = (*around, id(thing))
-    parts = functools.partial(describe, around=around)
+    parts = functools.partial(describe, around=around, weights=weights)
     if isinstance(thing, Tensor):
         return f"{thing.dtype} {tuple(thing.shape)} {_digest(_bytes(thing))}"
     if isinstance(thing, Mapping):
-        return {str(key): parts(value) for key, value in thing.items()}
+        return {_as_key(parts(key)): parts(value) for key, value in thing.items()}
     if isinstance(thing, (list, tuple)):
         return [parts(value) for value in thing]
     if isinstance(thing, (set, frozenset)):
-        return sorted(map(str, map(parts, thing)))
+        return sorted(map(_as_key, map(parts, thing)))
     if isinstance(thing, functools.partial):
         return {"function": parts(thing.func), "with": parts([thing.args, thing.keywords])}
     if isinstance(thing, MethodType):
@@ -107,10 +120,12 @@ def describe(thing: Any, around: tuple[int, ...] = ()) -> Any:
         return _function(thing, parts)
     if isinstance(thing, (type, BuiltinFunctionType)):
         return _name(thing)
-    if isinstance(thing, VGG):
-        return {"class": _name(type(thing)), **parts(thing.settings())}
     if isinstance(thing, nn.Module):
-        return _module(thing, parts)
+        told = _module(thing, parts)
+        if weights:
+            own = (*thing.named_parameters(recurse=False), *thing.named_buffers(recurse=False))
+            told |= parts(dict(own))
+        return told
     if is_dataclass(thing):
         return {"class": _name(type(thing)), **parts(asdict(thing))}
     # An object is what it holds; one that holds nothing in Python, such as a dtype, is its name.
@@ -119,13 +134,14 @@ def describe(thing: Any, around: tuple[int, ...] = ()) -> Any:
 
 
 def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
-    """A module by its class, its own settings and its parts; its weights are told elsewhere."""
+    """A module by its class, its own settings and its parts, without its weights."""
     kind = type(module)
-    if kind.__module__.partition(".")[0] == "torch":
-        # What torch itself calls a constant; what else it holds may change with a release.
-        names = [name for name in getattr(kind, "__constants__", ()) if hasattr(module, name)]
-        settings = {name: getattr(module, name) for name in names}
-        settings |= {"p": module.p} if isinstance(getattr(module, "p", None), float) else {}
+    if isinstance(module, VGG):
+        settings = module.settings()
+    elif _package(kind) == "torch":
+        # What it was made with; what else it holds may change with a release.
+        names = inspect.signature(kind.__init__).parameters
+        settings = {name: vars(module)[name] for name in names if name in vars(module)}
     else:
         settings = {
             name: value
@@ -137,6 +153,8 @@ def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
 
 def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
     """A function by its qualified name and source, and by the values that it takes from outside."""
+    if _package(function) in _LIBRARIES:
+        return {"function": _name(function)}
     code = function.__code__
     try:
         source = textwrap.dedent(inspect.getsource(function)).strip()
@@ -149,7 +167,7 @@ def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
     }
     inside = [cell.cell_contents for cell in function.__closure__ or ()]
     return {
-        "function": f"{function.__module__}.{function.__qualname__}",
+        "function": _name(function),
         "source": source,
         "constants": parts(_constants(code)),  # of two lambdas in one line, which have one source
         "defaults": parts([function.__defaults__, function.__kwdefaults__]),
@@ -166,9 +184,14 @@ def _constants(code: CodeType) -> list[Any]:
 
 
 def _names(code: CodeType) -> list[str]:
-    """The names that some code looks up, functions within it included."""
+    """The global names that some code looks up, functions within it included."""
+    own = [
+        instruction.argval
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    ]
     inner = [name for constant in code.co_consts if _is_code(constant) for name in _names(constant)]
-    return sorted({*code.co_names, *inner})
+    return sorted({*own, *inner})
 
 
 def _is_code(constant: Any) -> bool:
@@ -177,6 +200,14 @@ def _is_code(constant: Any) -> bool:
 
 def _name(thing: Any) -> str:
     return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _package(thing: Any) -> str:
+    return (thing.__module__ or "").partition(".")[0]
+
+
+def _as_key(told: Any) -> str:
+    return told if isinstance(told, str) else json.dumps(told, sort_keys=True)
 
 
 def _bytes(tensor: Tensor) -> memoryview:
