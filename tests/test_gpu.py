@@ -33,7 +33,7 @@ def planned(monkeypatch):
 def settings(**changed):
     values = {
         "device": "cuda", "epochs": None, "data": "cifar10", "downloads": "/d", "tests": ["t"],
-        "seeds": 2, "recipes": ["paper", "modern"], "fast_seeds": 2, "beside": "rival.py -n 10",
+        "seeds": 2, "recipes": ["classic", "modern"], "fast_seeds": 2, "beside": "rival.py -n 10",
         "rounds": 3, "models": ["I"],
     }  # fmt: skip
     return argparse.Namespace(**(values | changed))
@@ -42,8 +42,9 @@ def settings(**changed):
 def test_the_parts_come_in_the_order_of_their_worth():
     parts = {part.name: part for part in gpu.plan(settings(), Path("/w"))}
     assert list(parts) == [
-        "tests", "post seed 0", "paper seed 0", "modern seed 0", "paper seed 1", "modern seed 1",
-        "fast seed 0", "fast seed 1", "beside", "benchmark", "quick float16 seed 0", "chapter",
+        "tests", "post seed 0", "classic seed 0", "modern seed 0", "classic seed 1",
+        "modern seed 1", "fast seed 0", "fast seed 1", "beside", "benchmark",
+        "quick float16 seed 0", "chapter",
     ]  # fmt: skip
     post = parts["post seed 0"].command
     assert post[:6] == ("-m", "vgglib", "--recipe", "post", "--seeds", "0")

@@ -9,7 +9,14 @@ import pytest
 
 from tools import margins
 from tools.chapters import ChapterError, chapters, read
-from tools.margins import PRECISIONS, SEEDS, conditions, deviations_away
+from tools.margins import (
+    PRECISIONS,
+    SEEDS,
+    conditions,
+    deviations_away,
+    is_counted,
+    words_of,
+)
 
 FAR = 3  # deviations
 ALL = conditions()
@@ -28,10 +35,11 @@ def words(chapter):
 
 @pytest.mark.parametrize("condition", ALL, ids=lambda c: f"{c['chapter']}: {c['claim'][:40]}")
 def test_a_condition_is_in_the_chapter_and_far_from_turning(condition):
-    assert condition["claim"] in words(condition["chapter"])
     for precision in PRECISIONS:
         assert len(condition[precision]) >= SEEDS, "run: make margins"
-    assert deviations_away(condition) >= FAR
+    assert words_of(condition) in words(condition["chapter"])
+    if not is_counted(condition):
+        assert deviations_away(condition) >= FAR
 
 
 def test_the_file_stands_as_it_is_written():
@@ -43,6 +51,13 @@ def test_deviations_are_counted_in_the_worse_precision():
     assert deviations_away(condition) == 2
     assert deviations_away({"bfloat16": [1.0, 1.0], "float32": [2.0, 2.0]}) == float("inf")
     assert deviations_away({"bfloat16": [-1.0, -1.0], "float32": [2.0, 2.0]}) == -float("inf")
+
+
+def test_a_claim_may_say_what_was_seen():
+    claim = "ahead in {held} of {runs}, by {low:.1f} to {high:.1f}, {mean:.1f} on average"
+    condition = {"claim": claim, "bfloat16": [1.0, -1.0], "float32": [2.0, 4.0]}
+    assert is_counted(condition) and not is_counted({"claim": "always"})
+    assert words_of(condition) == "ahead in 3 of 4, by -1.0 to 4.0, 1.5 on average"
 
 
 def test_quantities_are_measured_with_other_seeds_and_precisions(tmp_path, monkeypatch):

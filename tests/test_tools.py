@@ -6,6 +6,7 @@ import ast
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import PurePath
@@ -17,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from tools import accuracy, build, landing, pdf, refresh
-from tools.chapters import KERNEL, ChapterError, execute, normalize, read, to_bytes
+from tools.chapters import KERNEL, ChapterError, chapters, execute, normalize, read, to_bytes
 from tools.settings import ROOT, read_settings
 from vgglib.data import SOURCES
 
@@ -225,6 +226,31 @@ def test_a_chapter_that_fails_leaves_the_last_good_site(tmp_path, monkeypatch, c
     assert "make book: chapter bad, cell 1 of 1, which begins\n    1 / 0" in end.value.code
     assert f"The last good site, {site}, is as it was." in end.value.code
     assert (site / "index.html").read_text() == "good"
+
+
+def test_chapters_run_side_by_side_and_stop_when_one_fails(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(build.os, "cpu_count", lambda: 2)
+    paths = [
+        write(tmp_path / "slow.ipynb", new_code_cell("import time; time.sleep(300)")),
+        write(tmp_path / "short.ipynb", new_code_cell("1")),
+        write(tmp_path / "bad.ipynb", new_code_cell("1 / 0")),
+        write(tmp_path / "never.ipynb", new_code_cell("1")),
+    ]
+    monkeypatch.setattr(build, "chapters", lambda: paths)
+    executed = tmp_path / "executed"
+    executed.mkdir()
+    start = time.monotonic()
+    with pytest.raises(ChapterError, match="chapter bad"):
+        build.execute_all(read_settings([]), executed)
+    assert time.monotonic() - start < 120
+    assert "short" in capsys.readouterr().out
+    assert [path.name for path in executed.iterdir()] == ["short.ipynb"]
+
+
+def test_chapters_that_need_each_other_stay_in_order():
+    rows = build.in_rows(chapters())
+    assert [path.stem for path in rows[0]] == list(build.ROW)
+    assert sorted(path for row in rows for path in row) == sorted(chapters())
 
 
 # --------------------------------------------------------------------------------------------------

@@ -5,16 +5,23 @@ All happens in a folder of its own. The last good site is replaced at the very e
 
 from __future__ import annotations
 
+import json
+import os
 import posixpath
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path, PurePath
 
 from PIL import Image
 
-from tools.chapters import ChapterError, chapters, execute, pages, plain, to_bytes
+from tools.chapters import ChapterError, chapters, pages, plain
 from tools.live_figures import make_figures
 from tools.settings import ROOT, Settings, read_settings
 from tools.steps import step
@@ -44,6 +51,8 @@ MENDS = {
     r'<summary aria-label="Toggle hidden content">': "<summary>",
     r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"': r"\1",
 }
+# Each of these goes on from a training of the one before, or reads its records.
+ROW = ("training", "going_deeper", "results")
 UNUSED = ("fontawesome.js", "*.js.map", "*.css.map")
 
 
@@ -69,11 +78,7 @@ def build(settings: Settings) -> Path:
     check_writable(settings.results, "records")
     check_writable(settings.checkpoints, "checkpoints")
 
-    for chapter in chapters():
-        with step(chapter.stem):
-            notebook = execute(chapter, settings.parameters)
-        (source / "chapters" / chapter.name).write_bytes(to_bytes(notebook))
-
+    execute_all(settings, source / "chapters")
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
@@ -91,6 +96,63 @@ def build(settings: Settings) -> Path:
     if settings.results.is_relative_to(settings.work):
         replace(place / "results", settings.results)
     return place / "html"
+
+
+def execute_all(settings: Settings, folder: Path) -> None:
+    """Execute the chapters and write them into the folder.
+
+    The small trainings of the quick profile leave cores idle, so chapters run side by side there,
+    with an equal share of the cores. Those of a row stay one after the other.
+
+    Raises:
+        ChapterError: a chapter failed. What still runs is stopped.
+    """
+    paths = chapters()
+    cores = os.cpu_count() or 1
+    rows = in_rows(paths) if settings.profile == "quick" else [paths]
+    workers = min(cores, len(rows))
+    running: set[subprocess.Popen[str]] = set()
+    stopped = threading.Event()
+
+    def execute_row(row: list[Path]) -> None:
+        for path in row:
+            if stopped.is_set():
+                return
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tools.chapters", path, folder / path.name]
+                + [json.dumps(settings.parameters)],
+                cwd=ROOT,
+                env={"OMP_NUM_THREADS": str(cores // workers), **os.environ},
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            running.add(process)
+            if stopped.is_set():  # in the meantime
+                process.send_signal(signal.SIGINT)
+            message = process.communicate()[1]
+            running.discard(process)
+            if process.returncode:
+                stopped.set()
+                raise ChapterError(message.strip())
+            print(f"{path.stem:<30}{time.perf_counter() - start:8.0f} s", flush=True)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for done in as_completed([pool.submit(execute_row, row) for row in rows]):
+            done.result()
+    finally:
+        stopped.set()
+        for process in list(running):
+            process.send_signal(signal.SIGINT)
+        pool.shutdown()
+
+
+def in_rows(paths: Sequence[Path]) -> list[list[Path]]:
+    """The row of those that need each other first, as it takes longest; each other by itself."""
+    row = [path for path in paths if path.stem in ROW]
+    return [row] * bool(row) + [[path] for path in paths if path.stem not in ROW]
 
 
 def copy_packages(assets: Path) -> None:

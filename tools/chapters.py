@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -216,3 +218,19 @@ def to_bytes(notebook: NotebookNode) -> bytes:
     """The notebook as it stands in its file."""
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip().encode() + b"\n"
+
+
+def main() -> None:
+    """Execute a notebook into another file, with parameters in JSON; `make book` does it so."""
+    source, target, parameters = sys.argv[1:]
+    try:
+        content = to_bytes(execute(Path(source), json.loads(parameters)))
+    except ChapterError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(f"chapter {Path(source).stem}: stopped")
+    Path(target).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--downloads", default="data", help="where CIFAR-10 lies")
     add("--work", type=Path, default=Path(tempfile.gettempdir(), "vgg-gpu"), help="checkpoints")
     add("--epochs", type=int, help="of each training, for a trial")
-    add("--recipes", nargs="+", default=["paper", "modern"], help="the short ones")
+    add("--recipes", nargs="+", default=["classic", "modern"], help="the short ones")
     add("--seeds", type=int, default=3, help="of these")
     add("--fast-seeds", type=int, default=10)
     add("--beside", default="", help="arguments of Python: a script to time after `fast`")

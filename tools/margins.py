@@ -3,7 +3,8 @@
 A sentence such as "the strong shift is ahead" is true of one training. Is it of the next? Each
 condition in ``tests/margins.json`` that depends on a training has a quantity that is above 0 while
 the condition holds. This measures it over eight seeds, in bfloat16 and in float32, and writes the
-numbers beside it. A test demands that the mean is three deviations or more away from 0.
+numbers beside it. A test demands that the mean is three deviations or more away from 0. What is
+closer to turning may be said as what was seen, "in {held} of {runs} repetitions".
 """
 
 from __future__ import annotations
@@ -58,11 +59,29 @@ del _shift
 def conditions() -> list[dict[str, Any]]:
     """All conditions, with what was measured.
 
-    Each has the name of its ``chapter``; the ``claim``, words of the chapter's text or output; the
-    ``quantity``, an expression in the chapter's own names; and the line that the cell begins
-    ``after`` which it is computed (at the end of the chapter, if there is none).
+    Each has the name of its ``chapter``; the ``claim``, words of the chapter's text or output, in
+    which what was measured may be filled in, see :func:`words_of`; the ``quantity``, an expression
+    in the chapter's own names; and the line that the cell begins ``after`` which it is computed (at
+    the end of the chapter, if there is none).
     """
     return json.loads(MARGINS.read_text(encoding="utf-8"))
+
+
+def words_of(condition: dict[str, Any]) -> str:
+    """The claim, filled in: in how many runs it held, the lowest, highest and mean quantity."""
+    values = [value for precision in PRECISIONS for value in condition[precision]]
+    return condition["claim"].format(
+        held=sum(value > 0 for value in values),
+        runs=len(values),
+        low=min(values),
+        high=max(values),
+        mean=statistics.mean(values),
+    )
+
+
+def is_counted(condition: dict[str, Any]) -> bool:
+    """Whether the claim says what was seen, and not that it is always so."""
+    return "{" in condition["claim"]
 
 
 def deviations_away(condition: dict[str, Any]) -> float:
@@ -156,7 +175,8 @@ def main() -> None:
                 values = [run[number] for run in runs if not isinstance(run, str)]
                 condition[precision] = [float(f"{value:.3g}") for value in values]
         for condition in asked:
-            print(f"{deviations_away(condition):8.1f}  {path.stem}: {condition['claim']}")
+            away = "counted" if is_counted(condition) else f"{deviations_away(condition):.1f}"
+            print(f"{away:>8}  {path.stem}: {words_of(condition)}")
     with atomic_write(MARGINS) as file:
         file.write(to_json(everything).encode())
     if failed:

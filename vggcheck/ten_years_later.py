@@ -81,7 +81,7 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
 def exercise_2(
     minutes: float, rate: float, records: Iterable[Mapping[str, Any]], dataset: str
 ) -> str | None:
-    """Minutes of ``fast`` at 1 TFLOP/s, and the rate of a record of I and ``paper``, in TFLOP/s."""
+    """Minutes of ``fast`` at 1 TFLOP/s; TFLOP/s of a record of I and ``classic``."""
     flop = 1e15 * _pflop("slim", RECIPES["fast"].epochs, TRAINED)
     takes = flop / 1e12 / 60
     hint = _close(
@@ -99,13 +99,13 @@ def exercise_2(
     )
     if hint:
         return hint
-    wanted = [r for r in records if (r["dataset"], r["recipe"]) == (dataset, "paper")]
+    wanted = [r for r in records if (r["dataset"], r["recipe"]) == (dataset, "classic")]
     rates = {
         name: [1e3 * r["training_pflop"] / r["train_seconds"] for r in wanted if r["model"] == name]
         for name in ("I", "II", "III")
     }
     if not rates["I"]:
-        return f"Among these records is none of I by the recipe paper on {dataset}."
+        return f"Among these records is none of I by the recipe classic on {dataset}."
     right = rates["I"] + [sum(rates["I"]) / len(rates["I"])]  # of one record, or of all
     if any(_close(rate, r) is None for r in right):
         return None
