@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import torch
 
@@ -50,3 +51,9 @@ def test_the_palette_of_the_site_is_that_of_the_figures(tmp_path):
     for file in (ROOT / "web" / "figures").iterdir():  # no color is written a second time
         for color in colors.COLORS[:-1]:
             assert color.lower() not in file.read_text().lower(), (file.name, color)
+
+
+def test_the_color_that_the_site_cannot_read_from_the_palette_is_in_it():
+    found = re.findall(r"#[0-9a-fA-F]{6}\b", (ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert found
+    assert {color.upper() for color in found} <= set(colors.COLORS)
