@@ -182,7 +182,7 @@ def test_exercise_4(verdict, one_thread):
     model = started(True).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
-    for _ in range(3):
+    for _ in range(5):
         for _ in range(8):
             loss = F.cross_entropy(model(batch), labels)
             optimizer.zero_grad()
@@ -226,11 +226,11 @@ def test_exercise_4(verdict, one_thread):
         assert said in ask(trained=wrong), said
     ignorant = math.log(4)
     for wrong, said in [
-        (losses[-1], "a list of three numbers"),
-        (losses[:2], "a list of three numbers"),
-        ([ignorant] * 3, "is clearly under"),
-        ([*losses[:2], math.nan], "not a number"),
-        ([*losses[:2], losses[-1] - 0.6], "does not belong"),
+        (losses[-1], "a list of five numbers"),
+        (losses[:4], "a list of five numbers"),
+        ([ignorant] * 5, "is clearly under"),
+        ([*losses[:4], math.nan], "not a number"),
+        ([*losses[:4], losses[-1] - 0.6], "does not belong"),
     ]:
         assert said in ask(losses=wrong), said
 
@@ -245,5 +245,5 @@ def test_exercise_4_whatever_the_draw(verdict, one_thread, seed):
         torch.manual_seed(seed)
         model = vgg("III", batch_norm=key == "with", initialization="paper", **OPTIONS).train()
         sizes[key] = gradient(model, batch, labels)
-    said = verdict(check.exercise_4, sizes, model, batch, labels, [1.0] * 3)
+    said = verdict(check.exercise_4, sizes, model, batch, labels, [1.0] * 5)
     assert "no better than guessing" in said  # and no word about the gradients

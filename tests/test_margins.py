@@ -23,11 +23,12 @@ ALL = conditions()
 
 
 def words(chapter):
-    """Text and printed output of a chapter, with single spaces."""
+    """Text, comments and printed output of a chapter, with single spaces."""
     (path,) = [path for path in chapters() if path.stem == chapter]
     parts = []
     for cell in read(path).cells:
-        parts.append(cell.source if cell.cell_type == "markdown" else "")
+        comments = [line[2:] for line in cell.source.splitlines() if line.startswith("# ")]
+        parts.append(cell.source if cell.cell_type == "markdown" else " ".join(comments))
         for output in cell.get("outputs", []):
             parts.append(output.get("text", "") + output.get("data", {}).get("text/markdown", ""))
     return " ".join(" ".join(parts).split())

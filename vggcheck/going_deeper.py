@@ -336,12 +336,12 @@ def _left_the_start(
     trained: nn.Module, batch: Tensor, labels: Tensor, losses: Sequence[float]
 ) -> str | None:
     """Whether the network is better than one that knows the frequencies of the classes only."""
-    if isinstance(losses, (str, Mapping)) or not isinstance(losses, Sequence) or len(losses) != 3:
-        return "The losses should be a list of three numbers, one for each epoch."
+    if isinstance(losses, (str, Mapping)) or not isinstance(losses, Sequence) or len(losses) != 5:
+        return "The losses should be a list of five numbers, one for each epoch."
     device = next(trained.parameters()).device
     model = copy.deepcopy(trained).eval()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):  # its averages are young after three epochs
+        if isinstance(module, nn.BatchNorm2d):  # its averages are young after five epochs
             module.train()
     with torch.no_grad():
         logits = model(batch.to(device)).float()
