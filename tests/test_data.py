@@ -1,6 +1,7 @@
 """One seam for three sources: folders of all kinds, CIFAR-10 without the network, the split."""
 
 import os
+import socket
 from http.client import IncompleteRead
 from urllib.error import URLError
 
@@ -13,212 +14,17 @@ from vgglib import data as data_module
 from vgglib import shapes
 from vgglib.data import (
     CIFAR10_CLASSES,
+    CIFAR10_FILES,
     CIFAR10_FOLDER,
-    SOURCES,
     Data,
     Split,
     load_data,
-    read_folder_images,
-    resize_and_crop,
     stratified_mask,
 )
 
 
 def split(count, value=0):
     return Split(torch.full((count, 3, 2, 2), value, dtype=torch.uint8), torch.arange(count) % 2)
-
-
-# --------------------------------------------------------------------------------------------------
-# A folder of images
-# --------------------------------------------------------------------------------------------------
-
-
-def test_a_folder_gives_three_splits(image_folder):
-    data = load_data(image_folder, image_size=8, validation=0.4)
-    assert (data.name, data.classes) == ("pets", ("cat", "dog"))
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [6, 4, 4]
-    assert data.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert (data.image_size, data.num_classes) == (8, 2)
-    assert "6 + 4 + 4 images" in repr(data)
-
-
-def test_pixels_and_labels_are_those_of_the_files(image_folder):
-    data = load_data(str(image_folder), image_size=8)
-    with Image.open(image_folder / "test" / "dog" / "1.png") as image:
-        pixels = np.array(image)
-    assert torch.equal(data.test.images[3], torch.from_numpy(pixels).permute(2, 0, 1))
-    assert data.test.labels.tolist() == [0, 0, 1, 1]
-
-
-def test_images_of_any_size_are_resized(image_folder, save_image):
-    save_image(image_folder / "train" / "cat" / "wide.jpg", size=(40, 17))
-    save_image(image_folder / "train" / "cat" / "tall.bmp", size=(3, 9))
-    data = load_data(image_folder, image_size=16)
-    assert data.train.images.shape[1:] == (3, 16, 16)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGBA", "LA"])
-def test_images_of_other_modes_become_rgb(tmp_path, save_image, mode):
-    save_image(tmp_path / "image.png", size=(5, 4), mode=mode)
-    (image,) = read_folder_images(tmp_path)
-    assert image.shape == (3, 4, 5) and image.dtype == torch.uint8
-    if mode != "RGBA":
-        assert torch.equal(image[0], image[2])
-
-
-def test_a_palette_becomes_its_colors(tmp_path):
-    image = Image.new("RGB", (4, 4), (250, 20, 30)).convert("P")
-    image.save(tmp_path / "image.gif")
-    (pixels,) = read_folder_images(tmp_path)
-    expected = np.array(image.convert("RGB"))[0, 0]
-    assert pixels[:, 0, 0].tolist() == expected.tolist() and pixels[0, 0, 0] > 200
-
-
-def test_a_picture_that_the_camera_noted_as_turned_is_turned(tmp_path, save_image):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn a quarter clockwise to view
-    pixels = np.zeros((2, 3, 3), dtype=np.uint8)
-    pixels[1, 0] = 255  # lower left, which comes to the upper left
-    save_image(tmp_path / "image.png", pixels=pixels, exif=exif)
-    (image,) = read_folder_images(tmp_path)
-    assert image.shape == (3, 3, 2)
-    assert image[0].nonzero().tolist() == [[0, 0]]
-
-
-def test_files_that_file_managers_and_jupyter_leave_are_passed_over(image_folder, save_image):
-    before = load_data(image_folder, image_size=8).fingerprint
-    for name in (".DS_Store", "train/.DS_Store", "train/cat/.DS_Store", "train/cat/Thumbs.db"):
-        (image_folder / name).write_bytes(b"x")
-    save_image(image_folder / "train" / ".ipynb_checkpoints" / "0.png")
-    save_image(image_folder / "train" / "cat" / ".ipynb_checkpoints" / "0.png")
-    assert load_data(image_folder, image_size=8).fingerprint == before
-    assert len(list(read_folder_images(image_folder))) == 14
-
-
-def test_a_folder_of_a_single_class_is_refused(tmp_path, save_image):
-    for path in ("train/pets/cat/0.png", "train/pets/dog/1.png", "test/pets/cat/0.png"):
-        save_image(tmp_path / path)
-    message = "train' has a single class, 'pets': two or more .* they are one folder too deep"
-    with pytest.raises(ValueError, match=message):
-        load_data(tmp_path, image_size=8)
-
-
-@pytest.mark.parametrize("source", ["cifar-10", "Shapes"])
-def test_an_unknown_source_is_refused(source):
-    with pytest.raises(
-        FileNotFoundError,
-        match=f"no folder '{source}': expected {', '.join(map(repr, SOURCES))}, or a folder",
-    ):
-        load_data(source)
-
-
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_a_folder_without_train_or_test_is_refused(image_folder, part):
-    (image_folder / part).rename(image_folder / "elsewhere")
-    with pytest.raises(FileNotFoundError, match=f"no folder '.*{part}': expected train/<class>"):
-        load_data(image_folder)
-
-
-def test_a_folder_without_classes_is_refused(tmp_path, save_image):
-    save_image(tmp_path / "train" / "0.png")
-    save_image(tmp_path / "test" / "0.png")
-    with pytest.raises(ValueError, match="train' has no folder of a class: expected train/<class>"):
-        load_data(tmp_path)
-
-
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_an_empty_class_is_refused(image_folder, part):
-    for file in (image_folder / part / "dog").iterdir():
-        file.unlink()
-    with pytest.raises(ValueError, match=f"{part}/dog' is empty: expected at least one image"):
-        load_data(image_folder)
-
-
-@pytest.mark.parametrize(("part", "other"), [("train", "test"), ("test", "train")])
-def test_a_class_in_only_one_part_is_refused(image_folder, save_image, part, other):
-    save_image(image_folder / other / "eel" / "0.png")
-    with pytest.raises(ValueError, match=f"{part}' lacks the class eel, which '{other}' has"):
-        load_data(image_folder)
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp"])
-@pytest.mark.parametrize("share", [0, 0.1, 0.7])
-def test_a_truncated_image_is_refused_by_its_name(image_folder, save_image, suffix, share):
-    path = save_image(image_folder / "train" / "dog" / f"half.{suffix}", size=(32, 32))
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match=f"half.{suffix}' is damaged or no image .*: replace or"):
-        load_data(image_folder)
-
-
-def test_text_under_the_name_of_an_image_is_refused(image_folder):
-    (image_folder / "test" / "cat" / "no.jpg").write_text("no image")
-    with pytest.raises(ValueError, match=r"no.jpg' is damaged or no image"):
-        load_data(image_folder)
-
-
-def test_a_file_that_is_no_image_is_refused(image_folder):
-    (image_folder / "train" / "cat" / "notes.txt").write_text("these are cats")
-    with pytest.raises(
-        ValueError, match=r"notes.txt' is no image: expected files that end in .jpg"
-    ):
-        load_data(image_folder)
-
-
-def test_an_image_of_16_bits_is_refused_and_not_made_white(tmp_path, save_image):
-    save_image(tmp_path / "deep.png", pixels=np.full((4, 4), 30_000, dtype=np.uint16))
-    with pytest.raises(ValueError, match=r"deep.png'.*more than 8 bits.*convert it to 8 bits"):
-        list(read_folder_images(tmp_path))
-
-
-def test_an_enormous_image_is_refused(tmp_path, save_image, monkeypatch):
-    save_image(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(ValueError, match=r"bomb.png' is damaged or no image .*exceeds limit"):
-        list(read_folder_images(tmp_path))
-
-
-@pytest.mark.parametrize("source", ["folder", "shapes"])
-@pytest.mark.parametrize("image_size", [0, -1, "32", 32.0])
-def test_an_impossible_image_size_is_refused(image_folder, source, image_size):
-    source = image_folder if source == "folder" else source
-    with pytest.raises(
-        ValueError, match=f"image_size must be an int of 1 or more, got {image_size!r}"
-    ):
-        load_data(source, image_size=image_size)
-
-
-def test_images_of_a_folder_are_read_when_they_are_asked_for(image_folder):
-    images = read_folder_images(image_folder)
-    next(images)
-    for file in image_folder.glob("*/*/*.png"):
-        file.write_text("damaged")
-    with pytest.raises(ValueError, match="is damaged"):
-        next(images)
-
-
-# --------------------------------------------------------------------------------------------------
-# Resizing
-# --------------------------------------------------------------------------------------------------
-
-
-def test_an_image_of_the_right_size_is_left_alone():
-    image = torch.randint(256, (3, 8, 8), dtype=torch.uint8)
-    assert resize_and_crop(image, 8) is image
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_the_square_in_the_middle_is_kept(turned):
-    image = torch.zeros(3, 10, 30, dtype=torch.uint8)
-    image[..., 10:20] = 200
-    output = resize_and_crop(image.mT if turned else image, 10)
-    assert output.shape == (3, 10, 10) and (output == 200).all()
-
-
-def test_the_mean_color_stays_when_an_image_shrinks():
-    image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
-    means = [x.float().mean(dim=(1, 2)) for x in (image, resize_and_crop(image, 8))]
-    torch.testing.assert_close(*means, atol=1, rtol=0)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -350,14 +156,27 @@ def test_the_fingerprint_changes_with_one_pixel_one_label_and_one_sample_moved()
     assert fingerprint(split(4), split(2)) == found[0]
 
 
-def test_the_fingerprint_of_a_folder_changes_with_one_pixel(image_folder):
-    before = load_data(image_folder, image_size=8).fingerprint
-    path = image_folder / "train" / "cat" / "0.png"
-    with Image.open(path) as image:
-        pixels = np.array(image)
-    pixels[0, 0, 0] ^= 1
-    Image.fromarray(pixels).save(path)
-    assert load_data(image_folder, image_size=8).fingerprint != before
+def test_what_a_split_was_made_from_tells_it_apart_until_it_is_changed():
+    def fingerprint(*parts):
+        return Data("d", ("a", "b"), *parts, split(2)).fingerprint
+
+    one, other = (Split(*split(4, value)[:], "the same files") for value in (0, 1))
+    assert fingerprint(one, one) == fingerprint(other, one)
+    mask = one.labels == 0
+    assert fingerprint(one.take(mask), one) == fingerprint(other.take(mask), one)
+    assert fingerprint(one.take(~mask), one) != fingerprint(one.take(mask), one)
+    assert fingerprint(one.to(torch.device("cpu")), one) == fingerprint(one, one)
+    other.images[0] = 7  # it is no longer what was read
+    assert fingerprint(other, one) != fingerprint(one, one)
+    assert other.to(torch.device("cpu")).origin is None and other.take(mask).origin is None
+
+
+def test_classes_of_very_different_sizes_are_told():
+    labels = torch.tensor([0] * 9 + [1] * 4)
+    train = Split(torch.zeros(13, 3, 2, 2, dtype=torch.uint8), labels)
+    told = repr(Data("d", ("cat", "dog"), train, split(2), split(2)))
+    assert told.endswith("2 classes, which differ: 4 (dog) to 9 (cat) training images")
+    assert repr(Data("d", ("cat", "dog"), split(4), split(2), split(2))).endswith("2 classes")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -412,7 +231,7 @@ def cifar10(tmp_path, monkeypatch):
             table.tofile(folder / name)
 
     monkeypatch.setattr(data_module, "download_and_extract_archive", download)
-    monkeypatch.setattr(data_module, "_is_whole", lambda file: file.is_file())
+    monkeypatch.setattr(data_module, "check_integrity", lambda file, md5: file.is_file())
     return pixels, calls
 
 
@@ -442,13 +261,28 @@ def test_cifar10_that_is_there_is_not_downloaded_again(tmp_path, cifar10):
     assert len(calls) == 1
 
 
-def test_a_file_of_another_length_is_not_whole(tmp_path):
-    file = tmp_path / "test_batch.bin"
-    assert not data_module._is_whole(file)
-    for length, whole in ((30_730_000 - 1, False), (30_730_000, True)):
-        with file.open("wb") as stream:
-            stream.truncate(length)
-        assert data_module._is_whole(file) is whole
+def test_files_of_the_right_size_with_other_content_are_fetched_anew(tmp_path, monkeypatch):
+    (tmp_path / CIFAR10_FOLDER).mkdir()
+    for name in CIFAR10_FILES:
+        with (tmp_path / CIFAR10_FOLDER / name).open("wb") as stream:
+            stream.truncate(30_730_000)
+
+    def download(url, root, md5):
+        raise RuntimeError("no network here")
+
+    monkeypatch.setattr(data_module, "download_and_extract_archive", download)
+    with pytest.raises(RuntimeError, match="no network here"):
+        load_data("cifar10", root=tmp_path)
+
+
+def test_a_server_that_accepts_and_is_silent_is_a_failed_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_module, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/cifar-10-binary.tar.gz"
+        monkeypatch.setattr(data_module, "CIFAR10_URL", address)
+        with pytest.raises(RuntimeError, match=r"failed or is damaged .*timed out.*: run it again"):
+            load_data("cifar10", root=tmp_path)
+    assert socket.getdefaulttimeout() is None
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tools.settings import ROOT
 from vgglib.colors import AXIS_COLORS, BLUE, LAYER_COLORS, PALE, RED, SKY
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
+from vgglib.evaluation import predict
 from vgglib.figures import color_cloud, use_style
 from vgglib.statistics import ChannelStatistics
 
@@ -65,7 +66,7 @@ def make_figures(folder: Path) -> None:
     data = vgglib.load_data("shapes")
     experiment = vgglib.run_experiment("I", data, RECIPE, device="cpu", progress=False)
     network = experiment.model.eval()
-    probabilities = vgglib.predict(network, data.test.images, experiment.test_transform)
+    probabilities = predict(network, data.test.images, experiment.test_transform)
     rows = probabilities.sort(dim=1, descending=True, stable=True).indices
     ranks = (rows == data.test.labels[:, None]).int().argmax(dim=1)
     shown = data.test.images[:SHOWN]

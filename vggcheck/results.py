@@ -8,9 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from vggcheck.answers import choice, describe, exercise, first, number, tensor
-from vgglib import predict
 from vgglib.data import Data, Split
-from vgglib.evaluation import Evaluation
+from vgglib.evaluation import Evaluation, predict
 from vgglib.experiments import Experiment
 
 
@@ -240,5 +239,5 @@ def _is_evaluation(
     if min(asked, other) > 0.02:
         return f"{what} is of another network, or of other images."
     if other < asked:
-        return f"{what} is {'without' if mirror else 'with'} it: see the options of vgglib.predict."
+        return f"{what} is {'without' if mirror else 'with'} it: see the options of evaluate."
     return None

@@ -5,9 +5,9 @@ chapter                    modules
 =========================  =========================================================================
 Architecture               ``descriptors``, ``architecture``, ``configurations``, ``weights``,
                            ``tracing``, ``drawing``
-Preprocessing              ``data``, ``shapes``, ``statistics``, ``transforms``
+Preprocessing              ``data``, ``folders``, ``shapes``, ``statistics``, ``transforms``
 PCA augmentation           ``statistics``, ``transforms``
-Training                   ``recipes``, ``optimization``, ``evaluation``, ``training``
+Training                   ``recipes``, ``optimization``, ``evaluation``, ``training``, ``trained``
 Going deeper               ``transfer``, ``experiments``
 Results                    ``records``, ``published``
 Ten years later            ``recipes``, ``optimization``
@@ -17,14 +17,15 @@ Looking inside             ``inspection``
 
 ``machine`` has what no chapter shows: devices, processes that train together, files, checkpoints.
 ``checks`` refuses settings where they are written, ``figures`` and ``colors`` draw for the pages.
-The command ``python -m vgglib`` trains, ``python -m vgglib.imagenet`` tests at full size.
+The command ``python -m vgglib`` trains, ``python -m vgglib.predict`` names a photo by what was
+trained, ``python -m vgglib.imagenet`` tests at full size.
 """
 
 from vgglib.architecture import VGG, StackedConv2d, StackedLinear, initialize
 from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.data import Split, load_data
 from vgglib.descriptors import ConvDescriptor, LinearDescriptor
-from vgglib.evaluation import confusion_matrix, evaluate, predict, top_k_accuracy, top_k_error
+from vgglib.evaluation import confusion_matrix, evaluate, top_k_accuracy, top_k_error
 from vgglib.experiments import (
     make_network,
     make_transforms,
@@ -82,7 +83,6 @@ __all__ = [
     "make_network",
     "make_transforms",
     "match_layers",
-    "predict",
     "read_records",
     "run_experiment",
     "run_series",

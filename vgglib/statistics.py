@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vgglib.data import read_folder_images
+from vgglib.folders import read_folder_images
 
 # Handled at once: the pixels of 256 images of 32x32, which take 6 MB in float64.
 _PIXELS_AT_ONCE = 2**18

@@ -41,6 +41,7 @@ from vgglib.machine.files import check_writable
 from vgglib.machine.identity import digest_of_weights, identify
 from vgglib.optimization import make_optimizer, make_schedule, update_average
 from vgglib.recipes import Recipe
+from vgglib.trained import describe_use
 
 # How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
 # GPU wait for the CPU, so it is not done at each.
@@ -242,7 +243,7 @@ class _Run:
         self.asked, self.precision = precision, choose_precision(self.device, precision)
         _check(data)
         self.model, self.recipe, self.seed = model, recipe, seed
-        self.test_transform = test_transform
+        self.classes, self.test_transform = data.classes, test_transform
         self.given = (model, data, recipe, train_transform, test_transform, seed)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -338,6 +339,7 @@ class _Run:
         """Write the checkpoint, if there is to be one."""
         if self.checkpoint is not None:
             noted = {"history": self.training.history, "computed": self.training.computed}
+            noted["use"] = describe_use(self.model, self.classes, self.test_transform)
             save_checkpoint(self.checkpoint, self.identity, self.parts, self.device, noted)
 
     @contextmanager

@@ -5,7 +5,9 @@ The chapter Architecture loads torchvision's weights to prove that the networks 
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -97,6 +99,44 @@ def load_torchvision(
     check_numbers({key: theirs[key] for key in keys.values()})
     model.load_state_dict(ours | {name: theirs[key] for name, key in keys.items()})
     return (last,) if but_last else ()
+
+
+def read_weights(file: str | Path) -> dict[str, Any]:
+    """What a file of weights holds: a checkpoint, a state dict, or what a script put around one.
+
+    Args:
+        file: written by ``torch.save``, or a ``.safetensors``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, holds no dict, or Python objects besides tensors, numbers and
+            strings, which could run any code when they are loaded.
+    """
+    file = Path(file).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {str(file)!r}: expected weights")
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file  # only who has such a file needs it
+
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except ImportError as error:
+        raise ValueError(f"{str(file)!r} needs the package safetensors: install it") from error
+    except pickle.UnpicklingError as error:
+        if "WeightsUnpickler error: Unsupported" in str(error):
+            raise ValueError(
+                f"{str(file)!r} holds Python objects besides weights, which could run any code when"
+                " they are loaded: save the state_dict alone (torch.save(model.state_dict(), ...))"
+            ) from error
+        raise ValueError(f"{str(file)!r} is damaged or holds no weights") from error
+    except Exception as error:
+        raise ValueError(
+            f"{str(file)!r} is damaged or holds no weights ({type(error).__name__})"
+        ) from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{str(file)!r} holds {type(state).__name__}: expected a dict of weights")
+    return state
 
 
 def plain_state_dict(source: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,0 +1,129 @@
+"""A trained network out of a checkpoint, with what is needed to use it: classes, preprocessing.
+
+The chapter Training; ``python -m vgglib.predict`` and ``python -m vgglib.imagenet`` use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from vgglib.architecture import VGG, unwrap
+from vgglib.evaluation import predict
+from vgglib.folders import read_image
+from vgglib.transforms import SubtractMean
+from vgglib.weights import check_numbers, plain_state_dict, read_weights
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network as a training left it.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        classes: their names, in the order of the logits.
+        transform: the preprocessing that it expects, for images of its own size.
+    """
+
+    model: VGG
+    classes: tuple[str, ...]
+    transform: SubtractMean
+
+    def name_image(self, file: str | Path, count: int = 5) -> list[tuple[str, float]]:
+        """What an image shows: the most probable classes with their probabilities, in percent.
+
+        The smaller side is rescaled to the network's size, the square in the middle is kept, and
+        the probabilities are averaged with those of the mirror image (the paper, section 3.2).
+
+        Args:
+            file: of an image.
+            count: how many classes, or all where there are fewer.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged or no image, or the network takes no squares of RGB.
+        """
+        file = Path(file).expanduser()
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no file {str(file)!r}")
+        height, width = self.model.image_size
+        if height != width or self.model.in_channels != 3:
+            raise ValueError(
+                f"the network takes images of {height}x{width} and {self.model.in_channels}"
+                " channels: expected one for squares of RGB"
+            )
+        image = read_image(file, height)[None]
+        (probabilities,) = predict(self.model, image, self.transform)
+        best = probabilities.topk(min(count, len(self.classes)))
+        found = zip(best.indices.tolist(), (100 * best.values).tolist(), strict=True)
+        return [(self.classes[label], percent) for label, percent in found]
+
+
+def describe_use(
+    model: nn.Module, classes: Sequence[str], transform: Callable[[Tensor], Tensor]
+) -> dict[str, Any]:
+    """What a checkpoint keeps besides the weights, so that :func:`load_trained` can use them.
+
+    Args:
+        model: the network; only a :class:`~vgglib.architecture.VGG` can be built again.
+        classes: their names.
+        transform: the preprocessing; only :class:`~vgglib.transforms.SubtractMean` is kept, after
+            a center crop or not.
+    """
+    model = unwrap(model)
+    parts = list(transform.modules()) if isinstance(transform, nn.Module) else []
+    means = [part.mean for part in parts if isinstance(part, SubtractMean)]
+    known = (v2.Compose, v2.Resize, v2.CenterCrop, SubtractMean, nn.ModuleList)
+    sound = len(means) == 1 and all(isinstance(part, known) for part in parts)
+    return {
+        "network": model.settings() if isinstance(model, VGG) else None,
+        "classes": list(classes),
+        "mean": list(means[0]) if sound else None,
+    }
+
+
+def load_trained(file: str | Path) -> Trained:
+    """The network of a checkpoint of this package, ready to be used.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no checkpoint of this package, or of a network or preprocessing that is
+            not the package's own.
+    """
+    trained = from_checkpoint(read_weights(file))
+    if trained is None:
+        raise ValueError(
+            f"{str(file)!r} does not say what it is for (classes, mean, image size): expected a"
+            " checkpoint of vgglib.train. One from an older version is renewed by the call that"
+            " made it"
+        )
+    return trained
+
+
+def from_checkpoint(state: dict[str, Any]) -> Trained | None:
+    """The network of a checkpoint that was read, or ``None`` if it does not say how to use it.
+
+    Raises:
+        ValueError: the weights are not those of the network that it describes, or no numbers.
+    """
+    use = state.get("use") or {}
+    if not use.get("network") or use.get("mean") is None:
+        return None
+    with torch.random.fork_rng([]):  # the weights are drawn, and then replaced
+        model = VGG(**use["network"])
+    # Where a training averaged its weights, the average is the network.
+    weights = plain_state_dict(state.get("average", state["model"]))
+    check_numbers(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the weights are not of the network described beside them: {error}"
+        ) from error
+    return Trained(model.eval(), tuple(use["classes"]), SubtractMean(use["mean"]))
