@@ -152,6 +152,15 @@ def test_dropout_follows_each_hidden_layer_and_not_the_logits():
     assert isinstance(classifier[-1], nn.Linear)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("vgg16", "'D'"), ("VGG16", "'D'"), ("VGG-11", "'A'"), ("vgg19_bn", "'E', batch_norm=True")],
+)
+def test_torchvisions_names_are_translated(wrong, right):
+    with pytest.raises(ValueError, match=f"unknown configuration '{wrong}'; did you mean {right}"):
+        vgg(wrong)
+
+
 @pytest.mark.parametrize(("wrong", "right"), [("d", "D"), ("A_LRN", "A-LRN"), ("IIII", "III")])
 def test_unknown_configuration_names_the_nearest(wrong, right):
     with pytest.raises(

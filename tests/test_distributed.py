@@ -2,12 +2,14 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 import torch
 
+from vgglib import __main__ as command
 from vgglib.__main__ import main, with_starts
 from vgglib.machine import distributed
 
@@ -197,6 +199,75 @@ def test_torchrun_takes_the_command_line_and_process_0_alone_writes(tmp_path):
     assert {f.name for f in tmp_path.iterdir()} == {"script.py", "results0", "checkpoints0"}
 
 
+def test_processes_that_a_job_controller_started_train_together(tmp_path):
+    """As srun and others start them: each is told its number and where to meet."""
+    script = tmp_path / "script.py"
+    script.write_text(EACH_ITS_OWN_FOLDERS)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, "--epochs", "1", "--networks", "I", "--recipe", "quick"],
+            cwd=tmp_path,
+            env={**os.environ, **told, "OMP_NUM_THREADS": "1", "RANK": n, "LOCAL_RANK": n},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for n in "01"
+    ]
+    said = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert [text.count("test top-1") for text in said] == [1, 0]
+    (file,) = tmp_path.glob("results*/*.json")
+    assert json.loads(file.read_text())["device"].startswith("2 x CPU")
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"WORLD_SIZE": "4", "RANK": "1"}, "WORLD_SIZE is 4, but there is no LOCAL_RANK, MASTER_A"),
+        ({"SLURM_STEP_NUM_TASKS": "8"}, "SLURM_STEP_NUM_TASKS is 8, but there is no RANK, WORLD_S"),
+        (
+            {"OMPI_COMM_WORLD_SIZE": "2"},
+            "OMPI_COMM_WORLD_SIZE is 2, but .*: each process would",
+        ),
+    ],
+)
+def test_processes_that_cannot_meet_do_not_all_train_everything(monkeypatch, told, message):
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=message):
+        main(["--epochs", "1"])
+
+
+def test_one_process_of_a_job_controller_is_alone(monkeypatch):
+    for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.setenv(name, "1")
+    with distributed.process_group(torch.device("cpu")) as device:
+        assert (device.type, distributed.world_size()) == ("cpu", 1)
+
+
+def test_a_command_that_is_stopped_says_how_to_go_on(monkeypatch, capsys):
+    def stopped(given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run", stopped)
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "\nvgglib: stopped; the same command goes on where it was\n"
+
+
+def test_the_command_takes_an_image_size(tmp_path, image_folder):
+    folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "kept")]
+    photos = ["--data", str(image_folder), "--image-size", "16", "--recipe", "quick"]
+    main([*photos, "--epochs", "1", "--networks", "I", "--device", "cpu", *folders])
+    (file,) = (tmp_path / "results").iterdir()
+    assert json.loads(file.read_text())["image_size"] == 16
+
+
 LOADS_OTHERWISE = """
 import os
 import vgglib.__main__ as command
@@ -252,9 +323,9 @@ def test_a_process_without_images_takes_one_that_does_not_count(monkeypatch):
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):
-    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
-        monkeypatch.setenv(name, "2")
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    told = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
+    for name, value in {**told, "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with (
         pytest.raises(ValueError, match=r"2 processes on this machine find 1 GPUs.*per-node=1"),
@@ -270,9 +341,10 @@ def test_on_gpus_each_process_has_its_own_and_they_talk_over_nccl(monkeypatch):
         "LOCAL_RANK": 1,
         "WORLD_SIZE": 16,
         "LOCAL_WORLD_SIZE": 8,
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": 1,
     }.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     monkeypatch.setattr(torch.cuda, "set_device", said.append)
     dist = distributed.dist

@@ -1,5 +1,7 @@
 """The command for full-size tests, on small data and small networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,11 @@ from PIL import Image
 
 from vgglib import imagenet
 from vgglib.configurations import vgg
+from vgglib.data import load_data
 from vgglib.evaluation import top_k_error
+from vgglib.experiments import run_experiment
 from vgglib.protocols import Protocol, predict_by
+from vgglib.recipes import RECIPES
 from vgglib.transforms import SubtractMean
 from vgglib.weights import to_torchvision
 
@@ -64,9 +69,9 @@ def small_network(name="A"):
 
 def errors_of(protocol, images, *files):
     """Top-1 and top-5 errors by hand, as the command prints them, and the classes named."""
-    folders = imagenet.class_folders(images)
+    folders = imagenet.find_classes(images).values()
     found, labels = [], []
-    for image, label in imagenet.read_classes(folders):
+    for image, label in imagenet.read_files(imagenet.find_files(folders), []):
         views = []
         for file in files:
             network = small_network()
@@ -105,9 +110,9 @@ def test_an_ensemble_averages_its_networks(images, weights, tmp_path, capsys):
 
 
 def test_labels_follow_the_order_of_the_folders(images):
-    folders = imagenet.class_folders(images)
-    assert [label for _, label in imagenet.read_classes(folders, limit=1)] == list(range(7))
-    labels = [label for _, label in imagenet.read_classes(folders)]
+    folders = imagenet.find_classes(images).values()
+    assert [label for _, label in imagenet.find_files(folders, limit=1)] == list(range(7))
+    labels = [label for _, label in imagenet.find_files(folders)]
     assert labels == [0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 5, 5, 6]
 
 
@@ -203,7 +208,7 @@ def test_weights_that_are_a_pickle_are_not_run(images, tmp_path):
 
     bomb = tmp_path / "bomb.pt"
     bomb.write_bytes(pickle.dumps(Bomb(), protocol=2))
-    with pytest.raises(SystemExit, match="holds no weights"):
+    with pytest.raises(SystemExit, match="holds Python objects besides weights"):
         imagenet.main(["--images", str(images), "--weights", str(bomb), *SMALL])
     assert not (tmp_path / "ran").exists()
 
@@ -216,18 +221,94 @@ def test_weights_that_are_empty_are_refused(images, weights):
 
 def test_a_folder_without_classes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="has 0 folders: expected one for each class"):
-        imagenet.class_folders(tmp_path)
+        imagenet.find_classes(tmp_path)
 
 
-def test_a_damaged_image_is_named_unless_it_is_outside_the_limit(images, weights):
+def test_what_was_measured_is_reported_and_damaged_images_are_named(images, weights, capsys):
     (images / "class5" / "1.png").write_bytes(b"no image")
     options = ["--images", str(images), "--weights", str(weights), *SMALL]
     with pytest.raises(SystemExit, match=r"class5/1\.png"):
         imagenet.main(options)
+    assert "12 images" in capsys.readouterr().out
     imagenet.main([*options, "--limit", "1"])
 
 
 def test_a_file_that_is_no_image_is_found_before_the_first_image_is_read(images):
     (images / "class6" / "notes.txt").write_text("x")
     with pytest.raises(ValueError, match=r"notes\.txt"):
-        imagenet.read_classes(imagenet.class_folders(images))
+        imagenet.find_files(imagenet.find_classes(images).values())
+
+
+def test_a_class_without_images_is_named(images):
+    for file in (images / "class3").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match=r"no images below .*class3"):
+        imagenet.find_files(imagenet.find_classes(images).values())
+
+
+# --------------------------------------------------------------------------------------------------
+# A checkpoint of one's own
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path, save_image):
+    """A folder of images, and the checkpoint of a network that was trained on it."""
+    for part in ("train", "test"):
+        for label, name in enumerate(("dark", "light", "middle")):
+            for i in range(6):
+                pixels = np.full((16, 16, 3), (20, 230, 120)[label] + i, dtype=np.uint8)
+                save_image(tmp_path / "photos" / part / name / f"{i}.png", pixels=pixels)
+    data = load_data(tmp_path / "photos", image_size=16)
+    recipe = replace(RECIPES["classic"], epochs=1, width=1 / 16, color_std=0.0, batch_size=4)
+    torch.manual_seed(2)
+    run = run_experiment("I", data, recipe, checkpoints=tmp_path, device="cpu")
+    (checkpoint,) = tmp_path.glob("*.pt")
+    return tmp_path / "photos" / "test", checkpoint, run
+
+
+def test_a_checkpoint_says_what_its_network_is_for(own, capsys):
+    images, checkpoint, run = own
+    imagenet.main(["--images", str(images), "--weights", str(checkpoint), "--networks", "I",
+                   "--device", "cpu", "--precision", "float32"])  # fmt: skip
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith("I, dense at Q = 16, 18 images")
+    assert line.split()[-2:] == [f"{100 - run.test.top_1:.1f}", "0.0"]
+    network, transform = imagenet.load_network("I", str(checkpoint), run_classes(images))
+    assert torch.equal(network.classifier.fc1.weight, run.model.classifier.fc1.weight)
+    assert transform.mean == run.preprocessing.mean
+
+
+def run_classes(images):
+    return list(imagenet.find_classes(images))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--mean", "0.4", "0.4", "0.4"], "was trained with the mean .*: leave out --mean"),
+        (["--networks", "II"], "is of another network than II: expected the name"),
+        (["--networks", "A"], "is of another network than A"),
+        (["--width", "0.5"], "is of another network than I, width 0.5"),
+        (["--crop", "24"], "is of another network than I, image_size 24"),
+        (["--batch-norm"], "is of another network than I, batch_norm True"),
+    ],
+)
+def test_options_that_contradict_a_checkpoint_are_refused(own, options, message):
+    images, checkpoint, _ = own
+    usual = ["--images", str(images), "--weights", str(checkpoint), "--networks", "I"]
+    with pytest.raises(SystemExit, match=message):
+        imagenet.main([*usual, *options])
+
+
+def test_other_classes_than_the_checkpoints_are_refused(own):
+    images, checkpoint, _ = own
+    (images / "dark").rename(images / "black")
+    with pytest.raises(SystemExit, match="for the classes dark, light, middle, and the folders"):
+        imagenet.main(["--images", str(images), "--weights", str(checkpoint), "--networks", "I"])
+
+
+def test_the_same_options_as_the_checkpoints_are_no_contradiction(own):
+    images, checkpoint, _ = own
+    options = {"image_size": 16, "width": 1 / 16, "batch_norm": False}
+    imagenet.load_network("I", str(checkpoint), run_classes(images), **options)

@@ -97,10 +97,13 @@ def test_what_else_does_not_fit_is_refused(model, images):
         preferred_images(model, nn.Identity(), torch.tensor([0]), blur=-1.0)
 
 
-def test_it_works_where_gradients_are_off(model, images):
-    with torch.no_grad():
-        class_activation(model, images, torch.tensor([0, 1, 2]))
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_it_works_where_gradients_are_off(model, images, without):
+    expected = class_activation(model, images, torch.tensor([0, 1, 2]))
+    with without():
+        found = class_activation(model, images + 0, torch.tensor([0, 1, 2]))
         preferred_images(model, nn.Identity(), torch.tensor([0]), steps=2)
+    assert torch.equal(found, expected)
 
 
 def test_neighbors_are_by_direction_and_in_order():

@@ -241,3 +241,10 @@ def test_the_record_of_another_training_is_not_replaced(tmp_path, key):
 def test_the_built_in_images_may_differ_in_a_digit_between_machines(tmp_path):
     write_record(tmp_path, make(data_fingerprint="a1"))
     records.check_replaceable(tmp_path, make(data_fingerprint="a2"))
+
+
+def test_built_in_images_of_another_size_are_another_training(tmp_path):
+    write_record(tmp_path, make())  # from before that was noted: they were of 32x32
+    records.check_replaceable(tmp_path, make(image_size=32))
+    with pytest.raises(ValueError, match=r"its image_size differs \(32 there, 48 here\)"):
+        records.check_replaceable(tmp_path, make(image_size=48))

@@ -1,6 +1,7 @@
 """Train from the command line, on one device or on many::
 
     python -m vgglib --data cifar10 --recipe classic
+    python -m vgglib --data ~/photos --image-size 64 --recipe fast
     torchrun --nproc-per-node=4 -m vgglib --data cifar10 --recipe classic
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
@@ -52,7 +53,9 @@ def run(given: argparse.Namespace) -> None:
             distributed.from_first(lambda: check_writable(tests, "records"))
         # The first process downloads what is missing, then the others read it too.
         loaded: list[Data] = []
-        load = functools.partial(load_data, given.data, root=given.downloads)
+        load = functools.partial(
+            load_data, given.data, root=given.downloads, image_size=given.image_size
+        )
         distributed.from_first(lambda: loaded.append(load()))
         data = loaded[0] if loaded else load()
         if data.name != "shapes":  # those are drawn by the same code
@@ -146,6 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="shapes",
         help=f"{', '.join(SOURCES)}, or a folder: {{train,test}}/<class>/*",
     )
+    add(
+        "--image-size",
+        default=32,
+        type=int,
+        help="side in pixels that images of a folder are rescaled to, and shapes drawn at",
+    )
     add("--recipe", default="quick", choices=list(SERIES))
     add(
         "--networks", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default"
@@ -161,6 +170,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run(parser.parse_args(arguments))
     except (ValueError, OSError, RuntimeError, FloatingPointError, InAllProcesses) as error:
         sys.exit(f"vgglib: {error}" if distributed.is_told_here(error) else 1)
+    except KeyboardInterrupt as stop:
+        if distributed.is_told_here(stop):
+            print("\nvgglib: stopped; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)  # as the shell has it for Ctrl-C
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -82,6 +83,10 @@ CONFIGURATIONS: dict[str, Configuration] = {
 }
 
 
+#: The paper's networks as torchvision and timm call them; with batch normalization, plus ``_bn``.
+TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
+
+
 def vgg(
     name: str,
     *,
@@ -115,6 +120,7 @@ def vgg(
         TypeError: an argument has the wrong type.
         ValueError: an unknown name (the message has the nearest), or a value that cannot be.
     """
+    _refuse_names_from_elsewhere(name)
     check_choice("configuration", name, tuple(CONFIGURATIONS))
     configuration = CONFIGURATIONS[name]
     check_bool("batch_norm", batch_norm)
@@ -144,6 +150,17 @@ def vgg(
         image_size=configuration.image_size if image_size is None else image_size,
         initialization=initialization,
     )
+
+
+def _refuse_names_from_elsewhere(name: Any) -> None:
+    plain = re.sub("[^a-z0-9]", "", str(name).lower())
+    for ours, theirs in TORCHVISION.items():
+        if plain in (theirs, f"{theirs}bn"):
+            option = ", batch_norm=True" if plain.endswith("bn") else ""
+            raise ValueError(
+                f"unknown configuration {name!r}; did you mean {ours!r}{option}? The paper has that"
+                f" name for it. Known: {', '.join(CONFIGURATIONS)}"
+            )
 
 
 def _widened(channels: int, width: float) -> int:

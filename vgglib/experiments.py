@@ -141,6 +141,7 @@ def run_experiment(
         "width": recipe.width,
         "dataset": data.name,
         "data_fingerprint": data.fingerprint,
+        "image_size": data.image_size,
         "recipe": recipe.name,
         "seed": seed,
         "start": "random weights" if shallow is None else f"shallower network, rule {rule!r}",

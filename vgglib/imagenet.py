@@ -4,7 +4,10 @@
     python -m vgglib.imagenet --images imagenet/val --networks D E        # an ensemble
 
 The folder has one folder for each class, in the order of the classes: for ImageNet the WordNet
-numbers, n01440764 to n15075141. Prints top-1 and top-5 error beside those of the paper.
+numbers, n01440764 to n15075141. Prints top-1 and top-5 error beside those of the paper. What a
+checkpoint of this package says of its network (classes, mean, image size) is taken from it, and
+options that contradict it are refused. Images that cannot be read are left out, and named at the
+end.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,9 +26,9 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from vgglib.architecture import VGG
-from vgglib.configurations import CONFIGURATIONS, vgg
-from vgglib.data import read_folder_images
+from vgglib.configurations import CONFIGURATIONS, TORCHVISION, vgg
 from vgglib.evaluation import top_k_error
+from vgglib.folders import class_folders, image_files, read_image, refuse
 from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.protocols import (
     METHODS,
@@ -35,15 +39,13 @@ from vgglib.protocols import (
     predict_by,
 )
 from vgglib.published import PAPER_ERRORS
+from vgglib.trained import Trained, from_checkpoint
 from vgglib.transforms import SubtractMean
-from vgglib.weights import load_torchvision
+from vgglib.weights import check_numbers, load_torchvision, plain_state_dict, read_weights
 
 #: Mean and standard deviation of the RGB values of ImageNet's training images, [0, 1] scale.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-
-#: Names of torchvision's networks by our configurations.
-TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 
 #: The first and the last of ImageNet's classes, by their WordNet numbers.
 FIRST, LAST = "n01440764", "n15075141"
@@ -54,9 +56,10 @@ def load_network(
     weights: str,
     classes: Sequence[str],
     *,
-    mean: Sequence[float] = MEAN,
-    batch_norm: bool = False,
-    **options,
+    mean: Sequence[float] | None = None,
+    image_size: int | None = None,
+    width: float | None = None,
+    batch_norm: bool | None = None,
 ) -> tuple[VGG, Callable[[Tensor], Tensor]]:
     """A trained network and the preprocessing that it expects.
 
@@ -65,17 +68,21 @@ def load_network(
         weights: ``"torchvision"``, whose weights are downloaded, or a file: a checkpoint of this
             package, or a ``state_dict`` of such a network or of torchvision's.
         classes: names of the classes, in order.
-        mean: RGB on the [0, 1] scale, which is subtracted for weights of this package.
-        batch_norm: whether the network has batch normalization.
-        options: see :func:`~vgglib.configurations.vgg`.
+        mean: RGB on the [0, 1] scale, which is subtracted for weights of this package; ``None``:
+            that of the checkpoint, or ImageNet's.
+        image_size: that the network was trained on; this and what follows is, where ``None``, the
+            checkpoint's or the configuration's own.
+        width: factor on its channels.
+        batch_norm: whether it has batch normalization.
 
     Raises:
-        ValueError: torchvision has no such network or other classes, or the file is damaged or
-            holds no weights of this network.
+        ValueError: torchvision has no such network or other classes, the file is damaged or holds
+            no weights of this network, or a checkpoint says otherwise than what was asked for.
         OSError: the file is not there, or the download failed.
     """
-    ready_made = weights == "torchvision"
-    if ready_made:
+    asked = {"image_size": image_size, "width": width, "batch_norm": batch_norm}
+    options = {key: value for key, value in asked.items() if value is not None}
+    if weights == "torchvision":
         if name not in TORCHVISION:
             raise ValueError(
                 f"torchvision has no weights for configuration {name}: expected one of"
@@ -86,40 +93,85 @@ def load_network(
                 "torchvision's weights are for ImageNet's 1000 classes: expected folders"
                 f" {FIRST} to {LAST}, got {len(classes)}, {classes[0]} to {classes[-1]}"
             )
-    network = vgg(name, num_classes=len(classes), batch_norm=batch_norm, **options)
-    if ready_made:
-        # weights_only, here and below: a pickle could run any code when it is loaded.
-        source = models.get_model_weights(TORCHVISION[name] + "_bn" * batch_norm)
+        # weights_only: a pickle could run any code when it is loaded.
+        source = models.get_model_weights(TORCHVISION[name] + "_bn" * bool(batch_norm))
         state = source.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
     else:
-        file = Path(weights).expanduser()
-        if not file.is_file():
-            raise FileNotFoundError(f"there is no file {weights!r}: expected weights of {name}")
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            # Where a training averaged its weights, the average is the network.
-            state = state.get("average", state.get("model", state))
-        except Exception as error:
-            raise ValueError(
-                f"{weights!r} is damaged or holds no weights ({type(error).__name__})"
-            ) from error
+        state = read_weights(weights)
+        trained = from_checkpoint(state)
+        if trained is not None:
+            _check_asked(weights, trained, name, classes, mean, options)
+            return trained.model, trained.transform
+        # Where a training averaged its weights, the average is the network.
+        state = state.get("average", state)
+    network = vgg(name, num_classes=len(classes), **options)
     try:
+        state = plain_state_dict(state)
         if "features.0.weight" in state:
             load_torchvision(network, state)
             return network, v2.Compose(
                 [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
             )
+        check_numbers(state)
         network.load_state_dict(state)
-    except (ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{weights!r} holds no weights of configuration {name} for {len(classes)} classes:"
             f" {' '.join(str(error).split())[:300]}"
         ) from error
-    return network, SubtractMean(mean)
+    return network, SubtractMean(MEAN if mean is None else mean)
 
 
-def class_folders(folder: str | Path) -> list[Path]:
-    """The folders of the classes, in order.
+def _check_asked(
+    file: str,
+    trained: Trained,
+    name: str,
+    classes: Sequence[str],
+    mean: Sequence[float] | None,
+    options: dict[str, Any],
+) -> None:
+    """Refuse a checkpoint that says otherwise than what was asked for."""
+    if tuple(classes) != trained.classes:
+        raise ValueError(
+            f"{file!r} is of a network for the classes {_few(trained.classes)}, and the folders of"
+            f" the images are {_few(classes)}: give it the images of its own classes"
+        )
+    if mean is not None and any(
+        abs(a - b) > 1e-3 for a, b in zip(mean, trained.transform.mean, strict=True)
+    ):
+        own = " ".join(f"{value:.4f}" for value in trained.transform.mean)
+        raise ValueError(f"{file!r} was trained with the mean {own}: leave out --mean")
+    found, configured = trained.model, CONFIGURATIONS[name].conv_stacks
+    like = {
+        "image_size": found.image_size,
+        "width": found.conv_stacks[0][0].out_channels / configured[0][0]["out_channels"],
+        "batch_norm": found.conv_stacks[-1][-1].batch_norm,
+    }
+    with torch.device("meta"):
+        try:
+            built = vgg(name, num_classes=len(classes), **(like | options))
+        except ValueError as error:
+            raise ValueError(f"{file!r} is of another network than {name}: {error}") from error
+    if _told(built) != _told(found):
+        given = "".join(f", {key} {value}" for key, value in options.items())
+        raise ValueError(
+            f"{file!r} is of another network than {name}{given}: expected the name that it was"
+            " trained by, and none of --crop, --width and --batch-norm"
+        )
+
+
+def _told(network: VGG) -> dict[str, Any]:
+    """The settings that weights depend on."""
+    linear = [asdict(replace(layer, dropout=0.0)) for layer in network.linear]
+    return {**network.settings(), "linear": linear}
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{names[0]} to {names[-1]} ({len(names)})"
+
+
+def find_classes(folder: str | Path) -> dict[str, Path]:
+    """The folders of the classes by name, in order.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -128,7 +180,7 @@ def class_folders(folder: str | Path) -> list[Path]:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {str(folder)!r}")
-    found = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    found = class_folders(folder)
     if len(found) < 2:
         raise ValueError(
             f"{str(folder)!r} has {len(found)} folders: expected one for each class; sort the"
@@ -137,23 +189,37 @@ def class_folders(folder: str | Path) -> list[Path]:
     return found
 
 
-def read_classes(folders: Sequence[Path], limit: int | None = None) -> Iterator[tuple[Tensor, int]]:
-    """Images (3, H, W), uint8, with their labels, each read when it is asked for.
+def find_files(folders: Sequence[Path], limit: int | None = None) -> list[tuple[Path, int]]:
+    """Image files with their labels.
 
     Args:
         folders: of the classes, in order.
         limit: of images of each class; ``None`` is all.
 
     Raises:
-        ValueError: a class has no images or files that are none, before the first is read; later,
-            an image is damaged.
+        ValueError: a class has no images, or files that are none.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be 1 or more images of each class, got {limit}")
-    readers = [read_folder_images(folder) for folder in folders]
-    return (
-        (image, label) for label, images in enumerate(readers) for image in islice(images, limit)
-    )
+    found = {folder: image_files(folder)[:limit] for folder in folders}
+    refuse(f"no images below {str(folder)!r}" for folder, files in found.items() if not files)
+    return [(file, label) for label, files in enumerate(found.values()) for file in files]
+
+
+def read_files(
+    files: Iterable[tuple[Path, int]], left_out: list[str]
+) -> Iterator[tuple[Tensor, int]]:
+    """Images (3, H, W), uint8, with their labels, each read when it is asked for.
+
+    A test of hours is not lost by one damaged file: what cannot be read is added to ``left_out``.
+    """
+    for file, label in files:
+        try:
+            image = read_image(file)
+        except ValueError as error:
+            left_out.append(str(error))
+        else:
+            yield image, label
 
 
 def measure_errors(
@@ -205,16 +271,15 @@ def report(names: Sequence[str], protocol: Protocol, errors: tuple[float, float,
     return "\n".join(lines)
 
 
-def run(given: argparse.Namespace) -> str:
+def run(given: argparse.Namespace) -> None:
     """Test and report.
 
     Raises:
-        ValueError: what was asked for cannot be.
+        ValueError: what was asked for cannot be, or, after the report, images were left out.
         OSError: a file or folder is not there, or a download failed.
     """
-    protocol = Protocol(tuple(given.scales), given.method)
-    folders = class_folders(given.images)
-    samples = read_classes(folders, given.limit)
+    classes = find_classes(given.images)
+    files = find_files(list(classes.values()), given.limit)
     weights = given.weights or ["torchvision"] * len(given.networks)
     if len(weights) != len(given.networks):
         raise ValueError(
@@ -222,28 +287,43 @@ def run(given: argparse.Namespace) -> str:
         )
     device = choose_device(given.device)
     options = {"image_size": given.crop, "width": given.width, "batch_norm": given.batch_norm}
-    with torch.device("meta"):  # refuse scales that do not fit before anything is loaded
-        for name in given.networks:
-            check_scales(protocol, vgg(name, num_classes=len(folders), **options))
     networks = []
     for name, source in zip(given.networks, weights, strict=True):
-        network, transform = load_network(
-            name, source, [f.name for f in folders], mean=given.mean, **options
-        )
+        if source == "torchvision" and given.scales:  # refused before anything is downloaded
+            own = {key: value for key, value in options.items() if value is not None}
+            with torch.device("meta"):
+                check_scales(Protocol(tuple(given.scales), given.method), vgg(name, **own))
+        network, transform = load_network(name, source, list(classes), mean=given.mean, **options)
         network.to(device, memory_format=torch.channels_last).eval()
         networks.append((network, transform))
+    protocol = Protocol(tuple(given.scales or [default_scale(networks)]), given.method)
+    for network, _ in networks:
+        check_scales(protocol, network)
+    left_out: list[str] = []
     errors = measure_errors(
         protocol,
         networks,
-        samples,
+        read_files(files, left_out),
         precision=choose_precision(device, given.precision),
         progress=sys.stderr.isatty(),
     )
     cost = sum(multiply_adds(protocol, network) for network, _ in networks) / 1e9
-    return (
-        f"{report(given.networks, protocol, errors)}\n"
-        f"A square image costs {cost:.1f} billion multiply-adds."
-    )
+    print(report(given.networks, protocol, errors))
+    print(f"A square image costs {cost:.1f} billion multiply-adds.")
+    refuse(left_out)
+
+
+def default_scale(networks: Sequence[tuple[VGG, Any]]) -> int:
+    """The paper's 256 for networks that were trained on its crops, for others their own size.
+
+    Raises:
+        ValueError: the networks have images of several sizes, or no squares.
+    """
+    sizes = {side for network, _ in networks for side in network.image_size}
+    if len(sizes) > 1:
+        raise ValueError("the networks were trained on images of several sizes: give --scales")
+    (size,) = sizes
+    return 256 if size == CONFIGURATIONS["D"].image_size else size
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -259,18 +339,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--networks", default=["D"], nargs="+", choices=list(CONFIGURATIONS), metavar="NAME",
         help="a configuration, or those of an ensemble")  # fmt: skip
     add("--weights", nargs="+", help="for each network: torchvision (the default), or a file")
-    add("--scales", default=[256], nargs="+", type=int, help="test scales Q in pixels")
+    add(
+        "--scales",
+        nargs="+",
+        type=int,
+        help="test scales Q in pixels; by default 256, or the size of a smaller network's images",
+    )
     add("--method", default="dense", choices=METHODS)
     add("--limit", type=int, help="images of each class; all by default")
     add("--crop", type=int, help="size that the networks were trained on; their own by default")
-    add("--width", default=1.0, type=float, help="of the networks, a factor")
-    add("--batch-norm", action="store_true", help="the networks have batch normalization")
-    add("--mean", default=MEAN, nargs=3, type=float, metavar=("R", "G", "B"),
-        help="of the training images, in [0, 1], for your own weights")  # fmt: skip
+    add("--width", type=float, help="of the networks, a factor; their own by default")
+    add("--batch-norm", action="store_true", default=None,
+        help="the networks have batch normalization")  # fmt: skip
+    add("--mean", nargs=3, type=float, metavar=("R", "G", "B"),
+        help="of the training images, in [0, 1], for weights that do not say it")  # fmt: skip
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     add("--precision", default="auto", choices=["auto", *PRECISIONS])
     try:
-        print(run(parser.parse_args(arguments)))
+        run(parser.parse_args(arguments))
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"vgglib.imagenet: {error}")
 

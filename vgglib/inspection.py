@@ -75,8 +75,10 @@ def class_activation(model: VGG, images: Tensor, classes: Tensor) -> Tensor:
     check_images(images, (model.in_channels, *model.image_size))
     classes = _check_classes(model, classes, len(images))
     *earlier, last_pool = model.features
-    with evaluating(model):
+    with evaluating(model), torch.inference_mode(False):
         with torch.no_grad():
+            # Copies, since tensors of inference mode may have no part in a gradient.
+            images, classes = images.clone(), classes.clone()
             maps = nn.Sequential(*earlier)(images)
         with torch.enable_grad():
             logits = model.classifier(model.flatten(last_pool(maps.requires_grad_())))
@@ -159,7 +161,9 @@ def preferred_images(
     generator = torch.Generator().manual_seed(seed)
     shape = (len(classes), model.in_channels, *model.image_size)
     images = (0.5 + 0.02 * torch.randn(shape, generator=generator)).to(device)
-    with evaluating(model), torch.enable_grad():
+    # Inference mode, if the caller is in it, would leave no gradient.
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        images, classes = images.clone(), classes.clone()
         for step in range(steps):
             rows, columns = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
             shifted = images.roll((rows, columns), dims=(2, 3)).requires_grad_()

@@ -84,11 +84,14 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
     if not path.exists():
         return
     found = _load(path, check_record)
-    for key in ("start",) if record["dataset"] == "shapes" else ("start", "data_fingerprint"):
-        if found.get(key) != record[key]:
+    of_data = "image_size" if record["dataset"] == "shapes" else "data_fingerprint"
+    for key in ("start", of_data):
+        before = 32 if key == "image_size" else None  # what it was before it was noted
+        there, here = found.get(key, before), record.get(key, before)
+        if there != here:
             raise ValueError(
                 f"{str(path)!r} is the record of another training: its {key} differs"
-                f" ({found.get(key)!r} there, {record[key]!r} here). Choose another results"
+                f" ({there!r} there, {here!r} here). Choose another results"
                 " folder, or remove it"
             )
 

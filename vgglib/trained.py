@@ -5,7 +5,7 @@ The chapter Training; ``python -m vgglib.predict`` and ``python -m vgglib.imagen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,15 +77,22 @@ def describe_use(
             a center crop or not.
     """
     model = unwrap(model)
-    parts = list(transform.modules()) if isinstance(transform, nn.Module) else []
-    means = [part.mean for part in parts if isinstance(part, SubtractMean)]
-    known = (v2.Compose, v2.Resize, v2.CenterCrop, SubtractMean, nn.ModuleList)
-    sound = len(means) == 1 and all(isinstance(part, known) for part in parts)
+    steps = list(_steps(transform))
+    means = [step.mean for step in steps if isinstance(step, SubtractMean)]
+    known = all(isinstance(step, (v2.Resize, v2.CenterCrop, SubtractMean)) for step in steps)
     return {
         "network": model.settings() if isinstance(model, VGG) else None,
         "classes": list(classes),
-        "mean": list(means[0]) if sound else None,
+        "mean": list(means[0]) if known and len(means) == 1 else None,
     }
+
+
+def _steps(transform: Any) -> Iterator[Any]:
+    if isinstance(transform, v2.Compose):
+        for step in transform.transforms:
+            yield from _steps(step)
+    else:
+        yield transform
 
 
 def load_trained(file: str | Path) -> Trained:

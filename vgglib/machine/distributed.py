@@ -1,9 +1,9 @@
-"""More than one device: one process for each, started by ``torchrun``, each with its own images.
+"""More than one device: a process for each, started by ``torchrun`` or a job controller.
 
 The processes hold the same weights. Of every batch each takes its part, and before each step the
 gradients are averaged over the processes (PyTorch's ``DistributedDataParallel``), so that the batch
-of a recipe is the batch of them all. A process that was started without ``torchrun`` is alone, and
-every function here then does nothing.
+of a recipe is the batch of them all. A process that was started by itself is alone, and every
+function here then does nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,16 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+# What a process must know to meet the others; ``torchrun`` tells it, and others can.
+_TOLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+# Where Slurm's srun, Open MPI and other launchers say how many processes they started.
+_LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[torch.device]:
-    """Meet the other processes that ``torchrun`` started, if it did; part from them at the end.
+    """Meet the other processes that were started with this one; part from them at the end.
 
     Over NCCL on GPUs and over gloo on CPUs.
 
@@ -33,20 +39,21 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         The device of this process.
 
     Raises:
-        ValueError: there are more processes on this machine than GPUs, or the device can only be
-            used by one process.
+        ValueError: several processes were started that are not told how to meet, there are more of
+            them on this machine than GPUs, or the device can only be used by one process.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+    if not _has_others():
         yield device
         return
     if device.type == "cuda":
-        processes, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", number + 1))
         if processes > gpus:
             raise ValueError(
                 f"{processes} processes on this machine find {gpus} GPUs: start as many processes"
                 f" as there are GPUs (torchrun --nproc-per-node={gpus})"
             )
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        device = torch.device("cuda", number)
         torch.cuda.set_device(device)
     elif device.type != "cpu":
         raise ValueError(f"{device.type} serves one process: start without torchrun, or on the CPU")
@@ -56,6 +63,24 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     yield device
     # Not after an error: it would wait for processes that have ended.
     dist.destroy_process_group()
+
+
+def _has_others() -> bool:
+    """Whether this process is one of several, which know how to meet."""
+    if os.environ.get("WORLD_SIZE") == "1":
+        return False
+    counts = {name: os.environ.get(name, "1") for name in ("WORLD_SIZE", *_LAUNCHERS)}
+    several = [f"{name} is {count}" for name, count in counts.items() if count != "1"]
+    if not several:
+        return False
+    missing = [name for name in _TOLD if name not in os.environ]
+    if missing:
+        raise ValueError(
+            f"{several[0]}, but there is no {', '.join(missing)}: each process would train"
+            " everything, and write the same files. Start them by torchrun, or set"
+            f" {', '.join(_TOLD)} for each"
+        )
+    return True
 
 
 def world_size() -> int:

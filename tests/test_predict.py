@@ -1,0 +1,88 @@
+"""A photo named by a checkpoint, through the command and by hand."""
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import vgglib
+from vgglib.data import load_data
+from vgglib.evaluation import predict
+from vgglib.experiments import run_experiment
+from vgglib.folders import read_image
+from vgglib.predict import main
+from vgglib.recipes import RECIPES
+from vgglib.trained import load_trained
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A checkpoint whose weights were averaged, and the experiment that left it."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16, averaging=0.9)
+    data = load_data(train_images=60, test_images=20)
+    run = run_experiment("I", data, recipe, checkpoints=folder, device="cpu")
+    (checkpoint,) = folder.glob("*.pt")
+    return checkpoint, run
+
+
+def test_the_five_best_with_the_mirror_image_averaged(trained, tmp_path, save_image, capsys):
+    checkpoint, run = trained
+    photo = save_image(tmp_path / "photo.jpg", size=(60, 40))
+    main([str(photo), "--weights", str(checkpoint)])
+    head, *lines = capsys.readouterr().out.splitlines()
+    (own,) = predict(run.model, read_image(photo, 32)[None], run.test_transform)
+    best = own.topk(5)
+    names = [vgglib.load_data(train_images=20, test_images=10).classes[i] for i in best.indices]
+    expected = [f"{100 * p:.1f} %  {n}" for p, n in zip(best.values.tolist(), names, strict=True)]
+    assert head == str(photo) and [line.strip() for line in lines] == expected
+
+
+def test_the_network_of_a_checkpoint_is_that_of_the_training(trained):
+    checkpoint, run = trained
+    network = load_trained(checkpoint)
+    assert network.classes == vgglib.shapes.CLASSES and not network.model.training
+    for name, weight in run.model.state_dict().items():
+        assert torch.equal(network.model.state_dict()[name], weight)
+    assert network.transform.mean == run.preprocessing.mean
+
+
+def test_bad_photos_are_named_and_the_others_are_told(trained, tmp_path, save_image, capsys):
+    good = save_image(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("no image")
+    photos = [str(tmp_path / name) for name in ("lost.png", "bad.png")]
+    with pytest.raises(SystemExit) as stopped:
+        main([*photos, str(good), "--weights", str(trained[0])])
+    assert "no file" in str(stopped.value) and "bad.png' is damaged" in str(stopped.value)
+    assert capsys.readouterr().out.startswith(str(good))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no file"),
+        (b"no weights", "is damaged or holds no weights"),
+        ({"weight": torch.zeros(1)}, "does not say what it is for"),
+        ({"model": {}, "args": argparse.Namespace(a=1)}, "holds Python objects besides weights"),
+        ([1, 2], "holds list: expected a dict"),
+    ],
+)
+def test_other_files_are_refused_in_a_line(tmp_path, content, message):
+    file = tmp_path / "weights.pt"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        torch.save(content, file)
+    with pytest.raises(SystemExit, match=message) as stopped:
+        main(["photo.jpg", "--weights", str(file)])
+    assert "\n" not in str(stopped.value)
+
+
+def test_weights_that_are_no_numbers_are_refused(trained, tmp_path):
+    state = torch.load(trained[0], weights_only=True)
+    state["average"]["classifier.fc1.bias"][0] = np.nan
+    torch.save(state, tmp_path / "nan.pt")
+    with pytest.raises(ValueError, match=r"classifier.fc1.bias' has numbers that are not finite"):
+        load_trained(tmp_path / "nan.pt")
