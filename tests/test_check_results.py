@@ -140,7 +140,7 @@ def test_exercise_4(verdict, trained):
     assert "waiting" in ask(single=...)
     assert "waiting" in ask(letters=...)
     validation = vgglib.evaluate(run.model, data.validation, run.test_transform)
-    other = Evaluation(both.loss, both.top_k_accuracy, both.probabilities.roll(1, 0))
+    other = Evaluation(both.loss, both.top_k_accuracy, both.probabilities.roll(1, 0), 50.0)
     for answer, said in [
         ({"both": single}, "with the mirror image is without it"),
         ({"single": both}, "without the mirror image is with it"),

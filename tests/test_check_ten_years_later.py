@@ -146,7 +146,7 @@ def experiment(epochs, accuracies, *, model="I", seed=0, **changes):
     recipe = replace(RECIPES["quick"], name="plan", epochs=epochs, **{**modern, **changes})
     values = {"model": model, "epochs": epochs, "seed": seed, "settings": asdict(recipe)}
     training = Training({"validation_top_1": accuracies}, ["CPU"])
-    test = Evaluation(1.0, [39.0], torch.ones(1, 1))
+    test = Evaluation(1.0, [39.0], torch.ones(1, 1), 39.0)
     return Experiment(None, training, test, values, None, None)
 
 

@@ -209,6 +209,14 @@ def test_evaluate_gives_loss_accuracy_and_predictions(split):
     assert evaluation.top_1 == 50
 
 
+def test_the_balanced_accuracy_is_that_of_the_classes_whatever_their_sizes():
+    images = torch.zeros(5, 3, 1, 1, dtype=torch.uint8)
+    images[:, 0] = 1  # class 0 for all
+    split = Split(images, torch.tensor([0, 0, 0, 0, 2]))
+    evaluation = evaluate(LeftEdge(), split, torch.Tensor.float)
+    assert (evaluation.top_1, evaluation.balanced_top_1) == (80, 50)  # class 1 has no image
+
+
 def test_the_loss_stays_finite_where_a_probability_is_0():
     images = torch.zeros(1, 3, 1, 1)
     images[0, 0] = 1000

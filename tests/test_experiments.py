@@ -11,6 +11,7 @@ import torch
 from torchvision.transforms.v2 import functional as F
 
 from vgglib import experiments, training
+from vgglib.__main__ import summary
 from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
@@ -222,6 +223,16 @@ def test_the_record_says_what_was_done(data):
     }
     assert {key: record[key] for key in expected} == expected
     assert done.transfer is None
+
+
+def test_of_classes_of_very_different_sizes_the_record_has_the_mean(data):
+    assert "balanced_top_1" not in run(data).record
+    labels = data.test.labels
+    rest = torch.cat([(labels == label).nonzero()[: 1 + 2 * (label > 0)] for label in range(10)])
+    fewer = replace(data, test=data.test.take(rest.flatten()))
+    done = run(fewer)
+    assert done.record["balanced_top_1"] == round(done.test.balanced_top_1, 2)
+    assert f"mean over the classes {done.record['balanced_top_1']:.2f} %" in summary(done)
 
 
 def test_the_record_has_the_measurements_rounded(data):

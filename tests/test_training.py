@@ -445,7 +445,7 @@ def test_the_seed_alone_decides_what_a_run_draws(data):
 def scripted(monkeypatch, accuracies):
     """Evaluations that find these accuracies, one after the other, and a loss that falls."""
     found = (
-        Evaluation(1 / (i + 1), [accuracy] * 5, torch.zeros(1, 10))
+        Evaluation(1 / (i + 1), [accuracy] * 5, torch.zeros(1, 10), accuracy)
         for i, accuracy in enumerate(accuracies)
     )
     monkeypatch.setattr(training, "evaluate", lambda *args, **options: next(found))

@@ -126,9 +126,11 @@ def check_same(fingerprints: Sequence[str]) -> None:
 def summary(experiment: Experiment) -> str:
     """A line for a finished training."""
     record = experiment.record
+    balanced = record.get("balanced_top_1")
     return (
         f"{record['recipe']}, {record['model']}, seed {record['seed']}:"
         f" test top-1 {experiment.test.top_1:.2f} %,"
+        f"{'' if balanced is None else f' mean over the classes {balanced:.2f} %,'}"
         f" validation {record['validation_top_1']:.2f} %,"
         f" {record['training_pflop']:.3f} PFLOP,"
         f" {record['train_seconds'] / 60:.1f} minutes, {record['device']}"

@@ -216,6 +216,11 @@ class Data:
         """Number of classes."""
         return len(self.classes)
 
+    @property
+    def test_is_balanced(self) -> bool:
+        """Whether the smallest class has half as many test images as the largest, or more."""
+        return is_balanced(self.test.labels, self.num_classes)
+
     @cached_property
     def fingerprint(self) -> str:
         """16 digits that change if the data do, and are the same on every machine.

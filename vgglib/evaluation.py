@@ -154,11 +154,14 @@ class Evaluation:
         loss: mean cross-entropy of the (averaged) probabilities, in nats.
         top_k_accuracy: top-1 to top-5 accuracy in percent.
         probabilities: (N, classes), float32, on the CPU.
+        balanced_top_1: mean of the top-1 accuracies of the classes, in percent: where one class has
+            most of the images, the plain one says little of the others.
     """
 
     loss: float
     top_k_accuracy: list[float]
     probabilities: Tensor
+    balanced_top_1: float
 
     @property
     def top_1(self) -> float:
@@ -179,4 +182,8 @@ def evaluate(
     labels = split.labels.cpu()
     # The floor keeps the loss finite where float32 rounds a probability to 0.
     loss = F.nll_loss(probabilities.clamp(min=1e-12).log(), labels).item()
-    return Evaluation(loss, top_k_accuracy(probabilities, labels).tolist(), probabilities)
+    accuracies = top_k_accuracy(probabilities, labels).tolist()
+    matrix = confusion_matrix(probabilities.argmax(dim=1), labels, probabilities.shape[1])
+    counts = matrix.sum(dim=1)
+    of_classes = (matrix.diagonal() / counts)[counts > 0]  # a small split may lack one
+    return Evaluation(loss, accuracies, probabilities, 100 * of_classes.mean().item())

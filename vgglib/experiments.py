@@ -180,6 +180,7 @@ def run_experiment(
     record = {
         **planned,
         "top_k_accuracy": [round(value, 2) for value in test.top_k_accuracy],
+        **({} if data.test_is_balanced else {"balanced_top_1": round(test.balanced_top_1, 2)}),
         "test_loss": round(test.loss, 4),
         "validation_top_1": round(training.history["validation_top_1"][-1], 2),
         "train_images": len(data.train),
