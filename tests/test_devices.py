@@ -93,9 +93,11 @@ def test_float16_is_refused_on_the_cpu():
         choose_precision(CPU, "float16")
 
 
-@pytest.mark.parametrize("precision", ["half", "fp16", None])
+@pytest.mark.parametrize("precision", ["half", "fp16", "Float32"])
 def test_an_unknown_precision_is_refused(precision):
-    with pytest.raises(ValueError, match=r"unknown precision .*: expected auto, float32, bfloat16"):
+    with pytest.raises(ValueError, match=r"unknown precision .* Known: .*float32, bfloat16"):
+        autocast(CPU, precision)
+    with pytest.raises(ValueError, match=r"unknown precision .* Known: auto, float32, bfloat16"):
         choose_precision(CPU, precision)
 
 

@@ -188,7 +188,7 @@ def test_the_papers_test_scales():
         ({"scales": (256.0,)}, "ints of 1 or more"),
         ({"scales": (True,)}, "ints of 1 or more"),
         ({"scales": (256,), "method": "sparse"}, "dense, crops, both"),
-        ({"scales": (256,), "grid": 0}, "grid must be an int of 1 or more, got 0"),
+        ({"scales": (256,), "grid": 0}, "grid must be at least 1, got 0"),
     ],
 )
 def test_a_protocol_that_cannot_be_is_refused(settings, message):

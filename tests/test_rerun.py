@@ -52,7 +52,10 @@ def execute(client, code):
         if message["msg_type"] == "stream":
             printed.append(message["content"]["text"])
 
-    reply = client.execute_interactive(code, output_hook=note, timeout=300)
+    while True:
+        reply = client.execute_interactive(code, output_hook=note, timeout=300)
+        if reply["content"]["status"] != "aborted":  # as what comes just after an interrupt may be
+            break
     return reply["content"].get("ename") or "".join(printed)
 
 

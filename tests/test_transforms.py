@@ -217,7 +217,7 @@ def test_two_images_of_one_sample_are_flipped_together():
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan"), 50])
 def test_an_impossible_probability_is_refused(p):
-    with pytest.raises(ValueError, match=r"p must be a probability in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"p must be in \[0, 1\]"):
         RandomHorizontalFlip(p)
 
 
@@ -309,8 +309,8 @@ def test_shifting_before_or_after_subtracting_the_mean_is_the_same():
         ({"eigenvectors": (1, 0, 0)}, r"eigenvectors must be finite and of shape \(3, 3\)"),
         ({"eigenvectors": [[1, 0], [0, 1, 0]]}, r"eigenvectors must be numbers of shape \(3, 3\)"),
         ({"eigenvectors": torch.ones(3, 3)}, "eigenvectors must be orthonormal"),
-        ({"std": -0.1}, "std must not be negative, got -0.1"),
-        ({"std": float("nan")}, "std must not be negative, got nan"),
+        ({"std": -0.1}, "std must be at least 0, got -0.1"),
+        ({"std": float("nan")}, "std must be at least 0, got nan"),
         ({"by": "sqrt"}, "unknown by 'sqrt'"),
     ],
 )

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 import warnings
@@ -223,6 +224,8 @@ def to_bytes(notebook: NotebookNode) -> bytes:
 def main() -> None:
     """Execute a notebook into another file, with parameters in JSON; `make book` does it so."""
     source, target, parameters = sys.argv[1:]
+    # A shell's background jobs, and what they start, would not be stopped by an interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         content = to_bytes(execute(Path(source), json.loads(parameters)))
     except ChapterError as error:

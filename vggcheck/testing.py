@@ -190,7 +190,7 @@ def exercise_4(smallest: int, places: tuple[int, int], reason: str, network: VGG
             expected,
             what="The smallest side",
             mistakes=[
-                (trained, "That is the crop. Ask `vgglib.map_size` about something smaller."),
+                (trained, "That is the crop. Ask `map_size` about something smaller."),
                 (
                     features[0],
                     "That is the side of the last map of features. How many pixels of the image "

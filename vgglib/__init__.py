@@ -7,7 +7,8 @@ Architecture               ``descriptors``, ``architecture``, ``configurations``
                            ``tracing``, ``drawing``
 Preprocessing              ``data``, ``folders``, ``shapes``, ``statistics``, ``transforms``
 PCA augmentation           ``statistics``, ``transforms``
-Training                   ``recipes``, ``optimization``, ``evaluation``, ``training``, ``trained``
+Training                   ``recipes``, ``optimization``, ``evaluation``, ``training``,
+                           ``trained``, ``predict``
 Going deeper               ``transfer``, ``experiments``
 Results                    ``records``, ``published``
 Ten years later            ``recipes``, ``optimization``

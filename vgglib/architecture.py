@@ -16,7 +16,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from vgglib.checks import check_choice, check_int
+from vgglib.checks import check_choice, check_int, check_tensors
 from vgglib.descriptors import (
     ConvDescriptor,
     LinearDescriptor,
@@ -214,7 +214,7 @@ class VGG(nn.Module):
     @property
     def num_classes(self) -> int:
         """Of the layer that gives the logits, also where it was exchanged by hand."""
-        return list(self.classifier)[-1].out_features
+        return [m for m in self.classifier.modules() if isinstance(m, nn.Linear)][-1].out_features
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, classes)`` of preprocessed float images ``(N, channels, height, width)``."""
@@ -230,10 +230,20 @@ class VGG(nn.Module):
         """What describes this network, so that ``VGG(**model.settings())`` is built like it.
 
         The layer of the logits is described as it is now, also where it was exchanged by hand.
+
+        Raises:
+            ValueError: it was exchanged for something that no descriptor describes.
         """
         *hidden, last = self.linear
         now = list(self.classifier)[-1]
-        last = replace(last, out_features=now.out_features, bias=now.bias is not None)
+        if not isinstance(now, nn.Linear):
+            raise ValueError(
+                f"the last layer was exchanged for {type(now).__name__}, and descriptors describe"
+                " none but fully connected ones (nn.Linear)"
+            )
+        if last.layers > 1:
+            hidden.append(replace(last, layers=last.layers - 1))
+        last = replace(last, layers=1, out_features=now.out_features, bias=now.bias is not None)
         return {
             "conv_stacks": [[asdict(conv) for conv in stack] for stack in self.conv_stacks],
             "linear": [asdict(linear) for linear in (*hidden, last)],
@@ -264,6 +274,7 @@ def check_images(images: Tensor, expected: tuple[int | str, ...]) -> None:
         ValueError: another shape.
         TypeError: no floats.
     """
+    check_tensors(images=images)
     fits = images.dim() == 4 and all(
         isinstance(side, str) or side == own
         for side, own in zip(expected, images.shape[1:], strict=True)

@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 
 def nearest(name: Any, known: Sequence[str]) -> str:
     """``"; did you mean 'x'?"`` where a known name is close, then all the known names."""
     lower = {choice.lower(): choice for choice in known}
-    close = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.6)
     hint = f"; did you mean {lower[close[0]]!r}?" if close else "."
     return f"{hint} Known: {', '.join(known)}"
 
@@ -69,6 +72,15 @@ def check_choice(name: str, value: Any, known: Sequence[str]) -> None:
         raise ValueError(f"unknown {name} {value!r}{nearest(value, known)}")
 
 
+def check_tensors(**values: Any) -> None:
+    """Refuse arrays and lists where tensors belong, by name."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} must be a tensor, got {type(value).__name__}: convert with torch.as_tensor"
+            )
+
+
 def check_parameters(**given: Any) -> None:
     """Refuse parameters of a chapter that no run can have, before anything is computed.
 
@@ -88,6 +100,13 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, (str, Path)) and str(value).strip() != ""
 
 
+def _is_device(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and (value == "auto" or bool(torch.device(value)))
+    except RuntimeError:
+        return False
+
+
 def _is_count(value: Any, minimum: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
 
@@ -101,7 +120,7 @@ _PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a whole number of 1 or more without quotes, or None for as many as the recipe has",
     ),
     "SEED": (lambda value: _is_count(value, 0), "a whole number of 0 or more, without quotes"),
-    "DEVICE": (_is_text, '"auto", "cuda", "mps" or "cpu"'),
+    "DEVICE": (_is_device, '"auto", "cuda", "mps" or "cpu"'),
     "RESULTS": _FOLDER,
     "CHECKPOINTS": _FOLDER,
     "DOWNLOADS": _FOLDER,

@@ -120,8 +120,7 @@ def vgg(
         TypeError: an argument has the wrong type.
         ValueError: an unknown name (the message has the nearest), or a value that cannot be.
     """
-    _refuse_names_from_elsewhere(name)
-    check_choice("configuration", name, tuple(CONFIGURATIONS))
+    _check_name(name)
     configuration = CONFIGURATIONS[name]
     check_bool("batch_norm", batch_norm)
     check_probability("dropout", dropout)
@@ -150,6 +149,27 @@ def vgg(
         image_size=configuration.image_size if image_size is None else image_size,
         initialization=initialization,
     )
+
+
+def check_names(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of configurations, if that is what they are.
+
+    Raises:
+        TypeError: a single name, whose letters would be taken for names, or no sequence.
+        ValueError: an unknown name, or none at all.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise TypeError(f"{what} must be a list of names, such as ['I', 'II'], got {names!r}")
+    if not names:
+        raise ValueError(f"{what} is empty: expected one name or more")
+    for name in names:
+        _check_name(name)
+    return tuple(names)
+
+
+def _check_name(name: Any) -> None:
+    _refuse_names_from_elsewhere(name)
+    check_choice("configuration", name, tuple(CONFIGURATIONS))
 
 
 def _refuse_names_from_elsewhere(name: Any) -> None:

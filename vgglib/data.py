@@ -23,6 +23,7 @@ from torch import Tensor
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
 from vgglib import shapes
+from vgglib.checks import check_int, check_number, check_tensors
 from vgglib.folders import LAYOUT, find_images, find_parts, read_squares
 
 # The binary version of CIFAR-10, from its author's page with its checksum. torchvision's own class
@@ -107,6 +108,7 @@ class Split:
 
         As indexing, but twice as fast on a CPU.
         """
+        check_tensors(index=index)
         index = index.to(self.images.device)
         return self.images.index_select(0, index), self.labels.index_select(0, index)
 
@@ -131,19 +133,6 @@ class Split:
         for tensor in (self.images, self.labels):
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.cpu().contiguous().numpy().data)
-
-
-def check_tensors(**values: Any) -> None:
-    """Refuse arrays and lists where tensors belong, by name.
-
-    Raises:
-        TypeError: one is no tensor.
-    """
-    for name, value in values.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"{name} must be a tensor, got {type(value).__name__}: convert with torch.as_tensor"
-            )
 
 
 def whole_labels(labels: Tensor) -> Tensor:
@@ -183,6 +172,9 @@ class Data:
     test: Split
 
     def __post_init__(self) -> None:
+        for name, split in self.splits.items():
+            if not isinstance(split, Split):
+                raise TypeError(f"{name} must be a Split, got {type(split).__name__}")
         sizes = {tuple(split.images.shape[1:]) for split in self.splits.values()}
         if len(sizes) > 1:
             raise ValueError(f"the splits have images of different shapes: {sorted(sizes)}")
@@ -305,6 +297,9 @@ def load_data(
     """
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
         raise ValueError(f"image_size must be an int of 1 or more, got {image_size!r}")
+    for name, count in {"train_images": train_images, "test_images": test_images}.items():
+        check_int(name, count, minimum=1)
+    check_int("seed", seed, minimum=0)
     load = SOURCES.get(str(source), _load_folder)
     name, classes, splits = load(
         source=source,
@@ -337,8 +332,9 @@ def stratified_mask(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
     Raises:
         ValueError: the fraction is not between 0 and 1, or a class has only one sample.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"the validation fraction must be between 0 and 1, got {fraction}")
+    check_tensors(labels=labels)
+    limits = {"low": 0, "high": 1, "without_low": True, "without_high": True}
+    check_number("the validation fraction", fraction, **limits)
     generator = torch.Generator().manual_seed(seed)
     mask = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique():

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vgglib.data import Split, check_tensors, whole_labels
+from vgglib.checks import check_int, check_tensors
+from vgglib.data import Split, whole_labels
 from vgglib.machine.devices import autocast
 
 
@@ -43,8 +44,7 @@ def top_k_accuracy(scores: Tensor, labels: Tensor, max_k: int = 5) -> Tensor:
             f" got {tuple(scores.shape)} and {tuple(labels.shape)}"
         )
     labels = whole_labels(labels)
-    if max_k < 1:
-        raise ValueError(f"max_k must be at least 1, got {max_k}")
+    check_int("max_k", max_k, minimum=1)
     if not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
         raise ValueError(
             f"labels must be in 0..{scores.shape[1] - 1}, got {int(labels.min())}"
@@ -180,9 +180,9 @@ def evaluate(
     """Loss and top-1 to top-5 accuracy of a model on a split; ``options`` as in :func:`predict`."""
     probabilities = predict(model, split.images, transform, **options)
     labels = split.labels.cpu()
+    accuracies = top_k_accuracy(probabilities, labels).tolist()
     # The floor keeps the loss finite where float32 rounds a probability to 0.
     loss = F.nll_loss(probabilities.clamp(min=1e-12).log(), labels).item()
-    accuracies = top_k_accuracy(probabilities, labels).tolist()
     matrix = confusion_matrix(probabilities.argmax(dim=1), labels, probabilities.shape[1])
     counts = matrix.sum(dim=1)
     of_classes = (matrix.diagonal() / counts)[counts > 0]  # a small split may lack one

@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from vgglib.architecture import VGG
-from vgglib.configurations import vgg
+from vgglib.configurations import check_names, vgg
 from vgglib.data import Data
 from vgglib.evaluation import Evaluation, evaluate
 from vgglib.machine import distributed
@@ -134,6 +134,10 @@ def run_experiment(
         OSError: a folder cannot be written; found out before the training.
         FloatingPointError: the training diverged.
     """
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe, such as RECIPES['quick'], got {recipe!r}")
+    if not len(data.test):
+        raise ValueError("there are no test images: load the data with one or more")
     device = choose_device(device)
     chosen = choose_precision(device, precision)
     planned = {
@@ -230,7 +234,7 @@ def run_series(
     """
     experiments: dict[str, Experiment] = {}
     shallow = None
-    for name in names:
+    for name in check_names("names", names):
         own = recipe if shallow is None else deeper(recipe)
         experiments[name] = run_experiment(name, data, own, shallow=shallow, **options)
         report(experiments[name])

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from vgglib.checks import check_tensors
 from vgglib.colors import (
     AXIS_COLORS,
     BLACK,
@@ -56,6 +57,7 @@ def use_style() -> None:
 
 def _unit_scale(pixels: Tensor) -> Tensor:
     """float32 on the [0, 1] scale: bytes are divided by 255, floats are on it already."""
+    check_tensors(images=pixels)
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
@@ -198,6 +200,7 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
 
 def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> None:
     """A confusion matrix: rows are true classes, columns predictions, in percent of the row."""
+    check_tensors(matrix=matrix)
     percent = 100 * matrix.double() / matrix.sum(dim=1, keepdim=True).clamp(min=1)
     _, axis = plt.subplots(figsize=(6.4, 5.6))
     axis.imshow(percent.numpy(), vmin=0, vmax=100)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 from vgglib.architecture import VGG, check_images, unwrap
+from vgglib.checks import check_tensors
 from vgglib.evaluation import evaluating
 
 
@@ -29,6 +30,7 @@ def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict
     Raises:
         ValueError: the network has no such layer.
     """
+    check_tensors(images=images)
     model = unwrap(model)
     modules = dict(model.named_modules())
     layers = [layers] if isinstance(layers, str) else layers
@@ -106,6 +108,7 @@ def nearest_neighbors(features: Tensor, queries: Tensor, count: int) -> Tensor:
     Raises:
         ValueError: ``count`` is outside 1 to N, or the shapes do not fit.
     """
+    check_tensors(features=features, queries=queries)
     if features.dim() != 2 or features.shape[1:] != queries.shape[1:]:
         raise ValueError(
             "expected features (N, D) and queries (M, D), got"
@@ -155,6 +158,7 @@ def preferred_images(
             "steps, step_size, shift and blur must not be negative, got"
             f" {steps}, {step_size}, {shift} and {blur}"
         )
+    check_tensors(classes=classes)
     model = unwrap(model)
     classes = _check_classes(model, classes, len(classes))
     device = next(model.parameters()).device
@@ -180,6 +184,7 @@ def preferred_images(
 
 def _check_classes(model: VGG, classes: Tensor, count: int) -> Tensor:
     """``classes`` on the model's device, if they are one class of the network for each image."""
+    check_tensors(classes=classes)
     if classes.dtype != torch.int64 or classes.shape != (count,):
         raise ValueError(
             f"expected one int64 class for each of {count} images, got {classes.dtype} of shape"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import torch
@@ -26,17 +26,14 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         RuntimeError: at a step of plain descent, where the memory format of the model was changed
             since; Muon reads tensors by their shapes alone.
     """
+    check_learns(model)
     weights = [w for w in model.parameters() if w.requires_grad]
-    if not weights:
-        raise ValueError(
-            "the network has no weights to learn: set requires_grad of those that are to be trained"
-        )
     options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.muon:
         filters = [w for w in weights if w.dim() == 4]
         others = [w for w in weights if w.dim() != 4]
         return Muon(filters, others, lr=recipe.muon, other_lr=recipe.learning_rate, **options)
-    optimizer = torch.optim.SGD(
+    optimizer = _SGD(
         weights,
         lr=recipe.learning_rate,
         nesterov=recipe.nesterov,
@@ -44,7 +41,6 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         fused=True if weights[0].device.type in ("cpu", "cuda") else None,
         **options,
     )
-    optimizer.register_step_pre_hook(_refuse_other_layouts)
     if recipe.momentum:
         # The same as none before the first step. But where float16 overflows in that step, a GPU's
         # fused kernel leaves the step out, and SGD would keep a buffer that nothing was written to.
@@ -53,18 +49,37 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return optimizer
 
 
-def _refuse_other_layouts(optimizer: torch.optim.Optimizer, *_: object) -> None:
-    """torch's fused steps read gradient and momentum in the order of the weight's memory."""
-    for group in optimizer.param_groups:
-        for weight in group["params"]:
-            momentum = optimizer.state.get(weight, {}).get("momentum_buffer")
-            for what, other in {"gradient": weight.grad, "momentum": momentum}.items():
-                if other is not None and _order(other) != _order(weight):
-                    raise RuntimeError(
-                        f"a weight of shape {tuple(weight.shape)} and its {what} lie in memory in"
-                        " another order: set the memory format of the model before its optimizer is"
-                        " made, and not after"
-                    )
+def check_learns(model: nn.Module) -> None:
+    """Refuse a model without weights that learn.
+
+    Raises:
+        ValueError: no weight requires a gradient.
+    """
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError(
+            "the network has no weights to learn: set requires_grad of those that are to be trained"
+        )
+
+
+class _SGD(torch.optim.SGD):
+    """torch's, which refuses what its fused steps would do wrong without a word.
+
+    They read gradient and momentum in the order of the weight's memory. Not a hook, which a copy of
+    the optimizer would lose.
+    """
+
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                momentum = self.state.get(weight, {}).get("momentum_buffer")
+                for what, other in {"gradient": weight.grad, "momentum": momentum}.items():
+                    if other is not None and _order(other) != _order(weight):
+                        raise RuntimeError(
+                            f"a weight of shape {tuple(weight.shape)} and its {what} lie in memory"
+                            " in another order: set the memory format of the model before its"
+                            " optimizer is made, and not after"
+                        )
+        return super().step(closure)
 
 
 def _order(tensor: Tensor) -> list[int]:

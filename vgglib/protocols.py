@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
 from vgglib.architecture import VGG, check_images, pooled_size, unwrap
-from vgglib.checks import check_choice, check_int
+from vgglib.checks import check_bool, check_choice, check_int, check_tensors
 from vgglib.evaluation import predict
 from vgglib.tracing import trace
 
@@ -191,6 +191,7 @@ class Protocol:
         object.__setattr__(self, "scales", tuple(scales))
         check_choice("method", self.method, METHODS)
         check_int("grid", self.grid, minimum=1)
+        check_bool("mirror", self.mirror)
 
     @property
     def crops(self) -> int:
@@ -253,6 +254,7 @@ def predict_by(
         ValueError: images of another shape, a test scale that is smaller than the crop or than the
             network's reach, or a network for images that are not square.
     """
+    check_tensors(images=images)
     if images.dim() != 4:
         raise ValueError(f"expected images of shape (N, channels, H, W), got {tuple(images.shape)}")
     check_scales(protocol, network)

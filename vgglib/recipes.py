@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from vgglib.architecture import INITIALIZATIONS
 from vgglib.checks import check_bool, check_choice, check_int, check_number, check_probability
+from vgglib.configurations import check_names
 from vgglib.transforms import SHIFTS_BY, RandomScaleCrop
 
 SCHEDULES = ("plateau", "one_cycle")
@@ -85,6 +86,8 @@ class Recipe:
     whitening: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a str, got {self.name!r} ({type(self.name).__name__})")
         for name in ("epochs", "batch_size"):
             check_int(name, getattr(self, name), minimum=1)
         for name in ("patience", "translation", "crop"):
@@ -99,6 +102,8 @@ class Recipe:
         check_number("factor", self.factor, low=0, high=1, without_low=True, without_high=True)
         for name in ("nesterov", "batch_norm", "whitening"):
             check_bool(name, getattr(self, name))
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov looks ahead along the momentum, which is 0: set momentum")
         check_choice("color_by", self.color_by, SHIFTS_BY)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("initialization", self.initialization, INITIALIZATIONS)
@@ -106,7 +111,7 @@ class Recipe:
             # Refuses what cannot be, and makes a range of a single scale.
             scale = RandomScaleCrop(self.crop, self.training_scale).scale
             object.__setattr__(self, "training_scale", scale)
-        elif tuple(self.training_scale) == (0, 0):
+        elif self.training_scale in ((0, 0), [0, 0]):
             object.__setattr__(self, "training_scale", (0, 0))  # also from JSON, which has lists
         else:
             raise ValueError(
@@ -126,6 +131,7 @@ class Recipe:
 
         ``None`` leaves it as it is.
         """
+        check_int("epochs", epochs, minimum=1, optional=True)
         if epochs is None:
             return self
         patience = max(min(1, self.patience), round(self.patience * epochs / self.epochs))
@@ -156,10 +162,12 @@ def register(recipe: Recipe, networks: tuple[str, ...] = ("I", "II", "III")) -> 
         networks: those that it trains, in this order.
 
     Raises:
-        ValueError: there is a recipe, or a series of recipes, of that name.
+        TypeError: a single name in place of several.
+        ValueError: there is a recipe, or a series of recipes, of that name; or no such network.
     """
     if recipe.name in SERIES:
         raise ValueError(f"there is a recipe {recipe.name!r}: choose another name")
+    networks = check_names("networks", networks)
     RECIPES[recipe.name] = recipe
     NETWORKS[recipe.name] = networks
     SERIES[recipe.name] = {recipe.name: recipe}, networks

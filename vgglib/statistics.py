@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vgglib.checks import check_tensors
 from vgglib.folders import read_folder_images
 
 # Handled at once: the pixels of 256 images of 32x32, which take 6 MB in float64.
@@ -202,6 +203,7 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     Raises:
         ValueError: such a number of filters cannot be.
     """
+    check_tensors(images=images, mean=mean)
     channels = images.shape[1]
     most = 2 * channels * size**2
     if filters % 2 or not 0 < filters <= most:

@@ -174,9 +174,19 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
 
 
 def _without_numbers(model: VGG) -> VGG:
-    """A copy of a network as it is, on the meta device, without what watches its layers."""
-    weights = (*model.parameters(), *model.buffers())
-    copied = copy.deepcopy(model, {id(tensor): tensor.to("meta") for tensor in weights})
+    """A copy of a network as it is, on the meta device, without what watches its layers.
+
+    In float32, whatever it computes in. What else hangs on its layers (a weight that a pruning
+    made, an output that somebody kept) becomes a shape, too.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    for module in model.modules():
+        tensors += [value for value in vars(module).values() if torch.is_tensor(value)]
+    shapes = {
+        id(t): t.detach().to("meta", torch.float32 if t.is_floating_point() else None)
+        for t in tensors
+    }
+    copied = copy.deepcopy(model, shapes)
     for module in copied.modules():
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()

@@ -26,6 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from vgglib.architecture import VGG, unwrap
+from vgglib.checks import check_int
 from vgglib.data import Data, Split
 from vgglib.evaluation import Evaluation, evaluate, predict
 from vgglib.machine import distributed
@@ -39,9 +41,10 @@ from vgglib.machine.devices import (
 )
 from vgglib.machine.files import check_writable
 from vgglib.machine.identity import digest_of_weights, identify
-from vgglib.optimization import make_optimizer, make_schedule, update_average
+from vgglib.optimization import check_learns, make_optimizer, make_schedule, update_average
 from vgglib.recipes import Recipe
 from vgglib.trained import describe_use
+from vgglib.weights import check_holds_numbers
 
 # How many steps may pass before a loss that is not finite is noticed: looking at the loss makes a
 # GPU wait for the CPU, so it is not done at each.
@@ -114,7 +117,12 @@ def shuffled_batches(
     Yields:
         Images and labels of this process's part of a batch; how many images the whole batch has;
         and what the mean loss of the part is to be weighted by, 1 for a process that is alone.
+
+    Raises:
+        ValueError: there are no images.
     """
+    if not len(split):
+        raise ValueError("there are no images to train on: expected one or more")
     # To the device at once: a copy at each step would make a GPU wait.
     order = distributed.from_first(lambda: torch.randperm(len(split))).to(split.images.device)
     for batch in order.split(batch_size):
@@ -165,8 +173,9 @@ def train(
 
     Raises:
         FloatingPointError: the loss is no longer finite; the message says what to try.
-        ValueError: there is no such device or precision, the model has no weights to learn, the
-            data have no validation images or labels that are no classes, or the checkpoint is
+        TypeError: model, data or recipe are something else, or the weights are not float32.
+        ValueError: there is no such device or precision, the model has no weights to learn or too
+            few classes, the data have no training or validation images, or the checkpoint is
             damaged, belongs to another run, or to one that has ended in another precision than is
             asked for.
         OSError: the checkpoint cannot be written; the one before it stays whole.
@@ -241,7 +250,10 @@ class _Run:
     ) -> None:
         self.device = choose_device(device)
         self.asked, self.precision = precision, choose_precision(self.device, precision)
-        _check(data)
+        # What torch.compile or data parallelism put around the network computes; the network itself
+        # is identified and kept, so that a run goes on with the one as with the other.
+        compiled, model = model, unwrap(model)
+        _check(model, data, recipe, seed)
         self.model, self.recipe, self.seed = model, recipe, seed
         self.classes, self.test_transform = data.classes, test_transform
         self.given = (model, data, recipe, train_transform, test_transform, seed)
@@ -251,7 +263,7 @@ class _Run:
         # Set before the optimizer is made, whose momentum must have the layout of the weights.
         model.to(self.device, memory_format=torch.channels_last)
         self.split, self.validation = (s.to(self.device) for s in (data.train, data.validation))
-        self.replica = distributed.replicate(model)
+        self.replica = distributed.replicate(compiled)
         self.average = copy.deepcopy(model) if recipe.averaging else None
         self.judged = model if self.average is None else self.average  # evaluated, and kept
         self.optimizer = make_optimizer(model, recipe)
@@ -411,14 +423,33 @@ class _Run:
             distributed.raise_in_all(error)  # the loss is the mean over all processes
 
 
-def _check(data: Data) -> None:
-    """Refuse data that no training can begin with."""
+def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
+    """Refuse what no training can begin with, before anything is changed."""
+    for name, value, kind in (("model", model, nn.Module), ("data", data, Data)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe, such as RECIPES['quick'], got {recipe!r}")
+    check_int("seed", seed, minimum=0)
     for name, split in {"training": data.train, "validation": data.validation}.items():
         if not len(split):
             raise ValueError(
                 f"there are no {name} images: load the data with more, or hold out"
                 " another fraction for validation"
             )
+    check_holds_numbers(model)
+    check_learns(model)
+    for name, weight in model.named_parameters():
+        if weight.dtype != torch.float32:
+            raise TypeError(
+                f"{name!r} is {weight.dtype}: train a float32 network (model.float()), and choose"
+                " by precision= what it computes in"
+            )
+    if isinstance(model, VGG) and model.num_classes < data.num_classes:
+        raise ValueError(
+            f"the network tells {model.num_classes} classes apart, and the data have"
+            f" {data.num_classes}: make it with num_classes={data.num_classes}"
+        )
 
 
 def somebody_watches() -> bool:

@@ -13,6 +13,7 @@ from torch import nn
 
 from vgglib.architecture import VGG, unwrap
 from vgglib.checks import check_choice
+from vgglib.weights import check_holds_numbers, check_numbers
 
 RULES = ("paper", "post")
 
@@ -42,7 +43,7 @@ class Transfer:
 def match_layers(
     shallow: VGG, deep: VGG, rule: str = "post", *, but_last: bool = False
 ) -> dict[str, str]:
-    """Which layer of ``deep`` starts from which layer of ``shallow``, from their descriptors alone.
+    """Which layer of ``deep`` starts from which layer of ``shallow``, by names and shapes alone.
 
     ``"paper"``: the first four convolutions and the fully connected layers. The four are those of
     the *shallow* network, and each goes to the same place in the same stack: counted through the
@@ -125,11 +126,12 @@ def transfer_weights(
         What was copied and what stays random; print it.
 
     Raises:
-        ValueError: as :func:`match_layers`, and where only one network has batch normalization or
-            biases. Nothing is copied then.
+        ValueError: as :func:`match_layers`, where only one network has batch normalization or
+            biases, and where weights are no finite numbers. Nothing is copied then.
     """
     shallow, deep = unwrap(shallow), unwrap(deep)
     pairs = match_layers(shallow, deep, rule, but_last=but_last)
+    check_holds_numbers(deep)
     weights = {}
     source, target = shallow.state_dict(), deep.state_dict()
     for name, origin in pairs.items():
@@ -139,6 +141,7 @@ def transfer_weights(
                 f"{name!r} and {origin!r} do not hold the same weights ({', '.join(ours)} against"
                 f" {', '.join(theirs)}): give both networks the same batch_norm and bias"
             )
+        check_numbers({key: source[key] for key in theirs.values()})
         weights.update({ours[key]: source[theirs[key]] for key in ours})
     deep.load_state_dict(target | weights)
     return Transfer(pairs, tuple(name for name in _layers(deep) if name not in pairs))

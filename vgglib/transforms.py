@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from vgglib.checks import check_choice
+from vgglib.checks import check_choice, check_number
 
 SHIFTS_BY = ("eigenvalue", "root")
 
@@ -49,6 +50,16 @@ class _ImageTransform(v2.Transform):
                     f"{name} got several plain tensors of images, of which only the first would be"
                     " transformed: stack them into a batch, or wrap each in tv_tensors.Image"
                 )
+        elif any(x.dim() >= 3 for x in tensors if not isinstance(x, tv_tensors.TVTensor)):
+            raise TypeError(
+                f"{name} got images as tv_tensors.Image and others as plain tensors, which would be"
+                " passed over: wrap all of them, or none"
+            )
+        if any(isinstance(x, np.ndarray) and x.ndim >= 2 for x in flat_inputs):
+            raise TypeError(
+                f"{name} expects a tensor of images, got ndarray:"
+                " convert with torchvision.transforms.v2.ToImage() first"
+            )
         if any(isinstance(x, Image.Image) for x in flat_inputs):
             raise TypeError(
                 f"{name} expects a tensor of images, got a PIL image:"
@@ -141,8 +152,7 @@ class RandomHorizontalFlip(_ImageTransform):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"p must be a probability in [0, 1], got {p}")
+        check_number("p", p, low=0, high=1)
         self.p = p
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
@@ -348,8 +358,7 @@ class PCAColorShift(_ImageTransform):
         vectors = torch.tensor(self.eigenvectors, dtype=torch.float64)
         if not torch.allclose(vectors.T @ vectors, torch.eye(3, dtype=torch.float64), atol=1e-2):
             raise ValueError("eigenvectors must be orthonormal columns of a 3x3 matrix")
-        if not std >= 0:
-            raise ValueError(f"std must not be negative, got {std}")
+        check_number("std", std, low=0)
         check_choice("by", by, SHIFTS_BY)
         self.std = std
         self.by = by

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from vgglib.architecture import VGG, unwrap
 
-# What `DistributedDataParallel`, `DataParallel` and `torch.compile` put before each name.
-_PREFIXES = ("module.", "_orig_mod.")
+# What data parallelism, `torch.compile` and Lightning put before each name.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
 
 # Under which key training scripts keep the weights beside other things.
 _INNER = ("state_dict", "model_state_dict", "model")
@@ -96,6 +96,7 @@ def load_torchvision(
                 f" {tuple(ours[name].shape)}: use the same configuration, classes and image size"
                 " (for other classes alone: but_last=True)"
             )
+    check_holds_numbers(model)
     check_numbers({key: theirs[key] for key in keys.values()})
     model.load_state_dict(ours | {name: theirs[key] for name, key in keys.items()})
     return (last,) if but_last else ()
@@ -173,25 +174,46 @@ def plain_state_dict(source: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def check_numbers(state: Mapping[str, Tensor]) -> None:
-    """Refuse weights without numbers, and with numbers that are not finite.
+    """Refuse weights without numbers, and with numbers that float32 cannot hold.
 
     Raises:
-        ValueError: a tensor is on the meta device, or has such numbers; it is named.
+        ValueError: a tensor is on the meta device, holds no real numbers, or has some that are not
+            finite; it is named.
     """
     for name, tensor in state.items():
         if tensor.is_meta:
             raise ValueError(f"{name!r} is on the meta device, which has shapes and no numbers")
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if not tensor.is_floating_point():
+            raise ValueError(
+                f"{name!r} is {tensor.dtype}: expected floats; quantized weights must be given"
+                " their scale first"
+            )
+        if not torch.isfinite(tensor.float()).all():
             raise ValueError(
                 f"{name!r} has numbers that are not finite: the training diverged, or these weights"
                 " have no classifier"
             )
 
 
+def check_holds_numbers(model: nn.Module) -> None:
+    """Refuse to copy into a network that has no room for numbers.
+
+    Raises:
+        ValueError: it is on the meta device.
+    """
+    if any(weight.is_meta for weight in model.parameters()):
+        raise ValueError(
+            "the network is on the meta device, which has shapes and no numbers: make it outside of"
+            " torch.device('meta')"
+        )
+
+
 def _without_prefix(name: str) -> str:
     while name.startswith(_PREFIXES):
         name = name.partition(".")[2]
-    return name
+    return name.replace(".module.", ".")  # ImageNet's example wraps the features alone
 
 
 def _from_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -55,6 +55,8 @@ def _write(
         **{name: part.state_dict() for name, part in parts.items()},
         **noted,
     }
+    if Path(path).is_dir():
+        raise OSError(f"{str(path)!r} is a folder: expected the name of a file in it")
     try:
         with atomic_write(path) as file:
             torch.save(state, file)
@@ -106,11 +108,13 @@ def load_checkpoint(
 
 
 def _read(path: str | Path, identity: dict[str, Any], is_own: Callable) -> dict[str, Any]:
+    if Path(path).is_dir():
+        raise OSError(f"{str(path)!r} is a folder: expected the name of a file in it")
     content = Path(path).read_bytes()  # apart: where the disk fails, the file may be whole
     try:
         # weights_only: a pickle could run any code when it is loaded.
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        found, weights = dict(state["identity"]), state["model"]
+        found, kept = dict(state["identity"]), [state["model"], state.get("average")]
     except MemoryError:
         raise
     except Exception as error:
@@ -118,7 +122,7 @@ def _read(path: str | Path, identity: dict[str, Any], is_own: Callable) -> dict[
             f"{str(path)!r} is damaged or no checkpoint of this package"
             f" ({type(error).__name__}): remove it to train from the start"
         ) from error
-    if is_own(weights):
+    if any(is_own(weights) for weights in kept if weights is not None):
         identity = {**identity, "first weights": found.get("first weights")}
     differs = difference(found, identity)
     if differs:

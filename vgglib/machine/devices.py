@@ -82,7 +82,14 @@ def choose_precision(device: torch.device, precision: str = "auto") -> str:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """A context in which the model computes in ``precision``; weights stay float32."""
+    """A context in which the model computes in ``precision``; weights stay float32.
+
+    Raises:
+        ValueError: an unknown precision.
+    """
+    if precision == "auto":
+        precision = choose_precision(device)
+    check_choice("precision", precision, PRECISIONS)
     dtype = torch.float16 if precision == "float16" else torch.bfloat16
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "float32")
 

@@ -16,10 +16,18 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from dataclasses import asdict, fields
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,8 +35,12 @@ from vgglib.architecture import VGG
 from vgglib.data import Data
 from vgglib.recipes import Recipe
 
-# Whose functions are told by their names alone.
-_LIBRARIES = {*sys.stdlib_module_names, "numpy", "PIL", "torch", "torchvision"} - {"__main__"}
+# Whose functions and classes are told by their names alone, with what they were made with.
+_LIBRARIES = {*sys.stdlib_module_names, "numpy", "PIL", "torch", "torchvision", "vgglib"}
+_LIBRARIES -= {"__main__"}
+
+# What torch keeps of each module, besides its settings.
+_KEPT_BY_TORCH = set(vars(nn.Module()))
 
 
 def identify(
@@ -104,6 +116,13 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
         return "itself"
     around = (*around, id(thing))
     parts = functools.partial(describe, around=around, weights=weights)
+    # What torch.compile made of a function is told as the function.
+    thing = getattr(thing, "_torchdynamo_orig_callable", thing)
+    if isinstance(thing, (np.ndarray, np.generic)):
+        thing = np.ascontiguousarray(thing)
+        return f"{thing.dtype} {thing.shape} {_digest(memoryview(thing).cast('B'))}"
+    if isinstance(thing, torch.Generator):
+        return {"class": _name(type(thing)), "seed": thing.initial_seed()}
     if isinstance(thing, Tensor):
         return f"{thing.dtype} {tuple(thing.shape)} {_digest(_bytes(thing))}"
     if isinstance(thing, Mapping):
@@ -115,10 +134,12 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
     if isinstance(thing, functools.partial):
         return {"function": parts(thing.func), "with": parts([thing.args, thing.keywords])}
     if isinstance(thing, MethodType):
-        return {"method": thing.__name__, "of": parts(thing.__self__)}
+        return {"method": parts(thing.__func__), "of": parts(thing.__self__)}
     if isinstance(thing, FunctionType):
         return _function(thing, parts)
-    if isinstance(thing, (type, BuiltinFunctionType)):
+    if isinstance(thing, type):
+        return _class(thing, parts)
+    if isinstance(thing, BuiltinFunctionType):
         return _name(thing)
     if isinstance(thing, nn.Module):
         told = _module(thing, parts)
@@ -126,29 +147,45 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
             own = (*thing.named_parameters(recurse=False), *thing.named_buffers(recurse=False))
             told |= parts(dict(own))
         return told
-    if is_dataclass(thing):
-        return {"class": _name(type(thing)), **parts(asdict(thing))}
-    # An object is what it holds; one that holds nothing in Python, such as a dtype, is its name.
-    held = getattr(thing, "__dict__", None)
-    return {"class": _name(type(thing)), **parts(held)} if held else str(thing).split(" at 0x")[0]
+    # An object is its class and what it holds; one that holds nothing, such as a dtype, its name.
+    slots = [name for kind in type(thing).__mro__ for name in vars(kind).get("__slots__", ())]
+    held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
+    held |= getattr(thing, "__dict__", {})
+    kind = _class(type(thing), parts)
+    if held or not isinstance(kind, str):
+        return {"class": kind, **parts(held)}
+    return str(thing).split(" at 0x")[0]
 
 
 def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
     """A module by its class, its own settings and its parts, without its weights."""
     kind = type(module)
-    if isinstance(module, VGG):
+    if isinstance(module, VGG) and isinstance(list(module.classifier)[-1], nn.Linear):
         settings = module.settings()
-    elif _package(kind) == "torch":
+    elif _package(kind) == "torch" or isinstance(module, VGG):
         # What it was made with; what else it holds may change with a release.
         names = inspect.signature(kind.__init__).parameters
         settings = {name: vars(module)[name] for name in names if name in vars(module)}
     else:
         settings = {
-            name: value
-            for name, value in vars(module).items()
-            if not name.startswith("_") and name != "training"
+            name: value for name, value in vars(module).items() if name not in _KEPT_BY_TORCH
         }
-    return {"class": _name(kind), **parts(settings), **parts(dict(module.named_children()))}
+    return {"class": _class(kind, parts), **parts(settings), **parts(dict(module.named_children()))}
+
+
+def _class(kind: type, parts: Callable) -> Any:
+    """A class by its name; one from outside of the libraries also by what stands in its body."""
+    own = [k for k in kind.__mro__ if _package(k) not in _LIBRARIES]
+    if not own:
+        return _name(kind)
+    told: dict[str, Any] = {"name": _name(kind)}
+    for part in reversed(own):
+        for name, value in vars(part).items():
+            value = getattr(value, "__func__", value)  # of a classmethod or a staticmethod
+            value = getattr(value, "fget", value)  # of a property
+            if isinstance(value, FunctionType) or not name.startswith("__"):
+                told[name] = _name(value) if isinstance(value, type) else parts(value)
+    return told
 
 
 def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
@@ -159,13 +196,16 @@ def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
     try:
         source = textwrap.dedent(inspect.getsource(function)).strip()
     except (OSError, TypeError):  # typed in where nothing keeps it
-        source = code.co_code.hex()
-    outside = {
-        name: function.__globals__[name]
-        for name in _names(code)
-        if name in function.__globals__ and not isinstance(function.__globals__[name], ModuleType)
-    }
-    inside = [cell.cell_contents for cell in function.__closure__ or ()]
+        source = [code.co_code.hex(), list(code.co_names)]
+    outside = {}
+    for name in _names(code):
+        value = function.__globals__.get(name)
+        if not isinstance(value, ModuleType):
+            outside |= {name: value} if name in function.__globals__ else {}
+        elif value.__name__.partition(".")[0] not in _LIBRARIES:
+            used = [attribute for attribute in _attributes(code) if hasattr(value, attribute)]
+            outside |= {f"{name}.{attribute}": getattr(value, attribute) for attribute in used}
+    inside = [_content(cell) for cell in function.__closure__ or ()]
     return {
         "function": _name(function),
         "source": source,
@@ -192,6 +232,19 @@ def _names(code: CodeType) -> list[str]:
     ]
     inner = [name for constant in code.co_consts if _is_code(constant) for name in _names(constant)]
     return sorted({*own, *inner})
+
+
+def _attributes(code: CodeType) -> set[str]:
+    """All names of attributes in some code, functions within it included."""
+    inner = [_attributes(constant) for constant in code.co_consts if _is_code(constant)]
+    return set(code.co_names).union(*inner)
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing was assigned yet
+        return None
 
 
 def _is_code(constant: Any) -> bool:
