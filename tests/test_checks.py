@@ -4,11 +4,17 @@ import ast
 import math
 import re
 
+import numpy as np
 import pytest
+import torch
 
 from tools.chapters import chapters, read, tags
+from vgglib import figures, top_k_accuracy, vgg
 from vgglib.checks import check_int, check_number, check_parameters
-from vgglib.data import SOURCES
+from vgglib.data import SOURCES, stratified_mask
+from vgglib.inspection import activations, class_activation, nearest_neighbors, preferred_images
+from vgglib.protocols import Protocol, predict_by
+from vgglib.statistics import whitening_filters
 
 
 @pytest.mark.parametrize(
@@ -74,3 +80,30 @@ def test_every_source_of_data_is_named():
     with pytest.raises(ValueError) as refused:
         check_parameters(DATA=None)
     assert all(f'"{source}"' in str(refused.value) for source in SOURCES)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda array: vgg("I", width=1 / 32)(array),
+        lambda array: vgg("I", width=1 / 32).probabilities(array),
+        lambda array: predict_by(Protocol((32,)), vgg("I", width=1 / 32), array, None),
+        lambda array: class_activation(vgg("I", width=1 / 32), array, torch.tensor([0])),
+        lambda array: preferred_images(vgg("I", width=1 / 32), None, array),
+        lambda array: activations(vgg("I", width=1 / 32), array, ["features"]),
+        lambda array: nearest_neighbors(array, array, 1),
+        lambda array: whitening_filters(array, torch.zeros(3), 2),
+        lambda array: stratified_mask(array, 0.5),
+        lambda array: figures.show_images(array),
+        lambda array: figures.plot_confusion(array, ["a"]),
+        lambda array: top_k_accuracy(array, torch.zeros(1)),
+    ],
+)
+@pytest.mark.parametrize(
+    "array", [np.zeros((1, 3, 32, 32), np.float32), [0.0]], ids=["numpy", "list"]
+)
+def test_arrays_and_lists_are_refused_where_tensors_belong(call, array):
+    with pytest.raises(
+        TypeError, match=r"must be a tensor, got (ndarray|list): convert with torch"
+    ):
+        call(array)

@@ -608,6 +608,42 @@ def test_the_ablation_ends_at_modern(data):
     assert len({str(replace(recipe, name="")) for recipe in ABLATION.values()}) == len(ABLATION)
 
 
+def test_without_test_images_nothing_is_trained(data):
+    nothing = replace(data, test=data.test.take(torch.tensor([], dtype=torch.int64)))
+    with pytest.raises(ValueError, match="there are no test images: load the data with one"):
+        run(nothing)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("II", r"names must be a list of names, such as \['I', 'II'\], got 'II'"),
+        ([], "names is empty"),
+        (["I", "vgg16"], "did you mean 'D'"),
+    ],
+)
+def test_a_series_is_of_several_names(data, names, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        experiments.run_series(names, data, RECIPE)
+    with pytest.raises((TypeError, ValueError), match=message.replace("names ", "networks ", 1)):
+        register(Recipe("new"), names)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": 5}, "name must be a str, got 5"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov looks ahead along the momentum"),
+        ({"training_scale": 32}, "a training_scale of 32 needs a crop"),
+    ],
+)
+def test_settings_that_cannot_be_together_are_refused_when_they_are_written(settings, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        Recipe(**{"name": "x"} | settings)
+    with pytest.raises(TypeError, match="epochs must be an int, got '3'"):
+        Recipe("x").shortened("3")
+
+
 def test_a_first_layer_too_wide_for_whitening_is_refused(data):
     recipe = replace(RECIPE, width=1, whitening=True)
     with pytest.raises(ValueError, match=r"at most 54 filters .*, and network 'I' has 128: choose"):

@@ -2,8 +2,10 @@
 
 import functools
 import json
-from dataclasses import replace
+import types
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -176,6 +178,106 @@ def test_a_new_release_of_torch_changes_nothing(monkeypatch):
         monkeypatch.setattr(kind, "extra_repr", lambda self: "new")
         monkeypatch.setattr(kind, "new_attribute", 3, raising=False)
     assert [describe(thing) for thing in things] == before
+
+
+CHANGED = {
+    "in forward": """
+class Augment(nn.Module):
+    def forward(self, images):
+        return images * VALUE
+""",
+    "of a class": """
+class Augment(nn.Module):
+    strength = VALUE
+
+    def forward(self, images):
+        return images * self.strength
+""",
+    "private": """
+class Augment(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self._strength = VALUE
+""",
+    "global": """
+STRENGTH = VALUE
+
+class Augment(nn.Module):
+    def forward(self, images):
+        return images * STRENGTH
+""",
+    "of a base": """
+class Base:
+    def __call__(self, images):
+        return images * VALUE
+
+class Augment(Base):
+    pass
+""",
+    "a slot": """
+class Augment:
+    __slots__ = ("strength",)
+
+    def __init__(self):
+        self.strength = VALUE
+""",
+    "a dataclass": """
+@dataclass
+class Augment:
+    strength: float = 1.0
+
+    def __call__(self, images):
+        return images * self.strength + VALUE
+""",
+    "of a module": """
+settings = types.ModuleType("settings")
+settings.strength = VALUE
+
+class Augment:
+    def __call__(self, images):
+        return images * settings.strength
+""",
+    "a method": """
+class Outer:
+    @classmethod
+    def augment(cls, images):
+        return images * VALUE
+
+def Augment():
+    return Outer.augment
+""",
+    "an array": """
+class Augment:
+    def __init__(self):
+        self.table = np.ones(5000)
+        self.table[2500] = VALUE
+""",
+    "a generator": """
+class Augment:
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(int(VALUE))
+""",
+    "another operation": """
+def Augment():
+    return lambda images: torch.NAME(images)
+""",
+}
+
+
+@pytest.mark.parametrize("where", CHANGED)
+def test_what_a_class_computes_with_is_noticed_wherever_it_stands(where):
+    """Without a file that has the source, as in a console."""
+    told = []
+    for value, name in (("2.0", "sin"), ("2.0", "sin"), ("3.0", "cos")):
+        space = {"__name__": "somebodys", "nn": nn, "torch": torch, "np": np, "types": types}
+        space["dataclass"] = dataclass
+        exec(CHANGED[where].replace("VALUE", value).replace("NAME", name), space)
+        told.append(json.loads(json.dumps(describe(space["Augment"]()))))
+    assert told[0] == told[1] != told[2]
+
+
+def test_a_compiled_function_is_told_as_the_function():
+    assert describe(torch.compile(by_a_global)) == describe(by_a_global)
 
 
 def test_a_circle_ends():

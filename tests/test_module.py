@@ -6,10 +6,11 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from vgglib import evaluate, load_data, make_transforms, trace, transfer_weights, vgg
-from vgglib.architecture import unwrap
+from vgglib.architecture import VGG, unwrap
 from vgglib.inspection import activations, class_activation, preferred_images
 from vgglib.protocols import ConvolutionalVGG, Protocol, multiply_adds, predict_by
 from vgglib.recipes import Recipe
@@ -118,6 +119,37 @@ def test_an_exchanged_last_layer_is_told_as_it_is(network, how):
         class_activation(network, IMAGES, torch.tensor([0, 4]))
     again = type(network)(**network.settings())
     again.load_state_dict(network.state_dict())
+
+
+def test_a_last_layer_of_several_is_described_as_they_are():
+    network = VGG([[{"out_channels": 4}]], [{"out_features": 6, "layers": 2}], image_size=8)
+    network.classifier.fc2 = nn.Linear(6, 3)
+    assert [layer["out_features"] for layer in network.settings()["linear"]] == [6, 3]
+    assert trace(network).parameters == trace(network, image_size=8).parameters
+    VGG(**network.settings()).load_state_dict(network.state_dict())
+
+
+def test_a_last_layer_that_no_descriptor_describes_is_counted_and_said(network):
+    network.classifier.fc2 = nn.Sequential(nn.Dropout(0.2), nn.Linear(32, 3))
+    assert network.num_classes == 3
+    assert trace(network).rows[-1].kind == "FC-3"
+    assert class_activation(network, IMAGES, torch.tensor([0, 2])).shape == (2, 32, 32)
+    with pytest.raises(ValueError, match="exchanged for Sequential, and descriptors describe none"):
+        network.settings()
+
+
+@pytest.mark.parametrize("change", ["bfloat16", "double", "pruned", "watched"])
+def test_a_trace_takes_a_network_as_it_is(network, change):
+    expected = trace(network).rows
+    if change == "pruned":
+        prune.l1_unstructured(network.features.stack1.conv1, "weight", 0.5)
+    elif change == "watched":
+        conv = network.features.stack1.conv1
+        conv.register_forward_hook(lambda module, _, output: setattr(module, "seen", output))
+        network(IMAGES)
+    else:
+        network.to(getattr(torch, change))
+    assert trace(network).rows == expected
 
 
 def test_a_trace_leaves_weights_hooks_and_mode_alone():

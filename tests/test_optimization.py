@@ -1,5 +1,7 @@
 """Optimizers, schedules and averages of weights, against their formulas."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -192,6 +194,16 @@ def test_a_memory_format_that_was_changed_after_the_optimizer_was_made_is_refuse
     with pytest.raises(
         RuntimeError, match="set the memory format of the model before its optimizer"
     ):
+        step_of(model, optimizer)
+
+
+def test_a_copy_of_the_optimizer_refuses_it_too():
+    model = vgg("I", width=1 / 32)
+    optimizer = make_optimizer(model, Recipe("x"))
+    step_of(model, optimizer)
+    model, optimizer = copy.deepcopy((model, optimizer))
+    model.to(memory_format=torch.channels_last)
+    with pytest.raises(RuntimeError, match="set the memory format of the model before"):
         step_of(model, optimizer)
 
 

@@ -755,6 +755,75 @@ def test_a_checkpoint_of_another_run_is_refused(data, checkpoint, change, messag
     assert checkpoint.read_bytes() == content
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_model_that_already_has_the_trained_weights_goes_on(data, tmp_path, averaging):
+    """Also in another object, as after a restart of the kernel."""
+    recipe, model = replace(ONE, averaging=averaging), make_model()
+    done = run(data, model, recipe, checkpoint=tmp_path / "run.pt")
+    other = make_model(seed=5)
+    other.load_state_dict(model.state_dict())
+    assert run(data, other, recipe, checkpoint=tmp_path / "run.pt").history == done.history
+    assert same(other, weights(model))
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: torch.compile(model, backend="eager"), torch.nn.DataParallel]
+)
+def test_a_network_that_is_wrapped_in_the_cell_itself_goes_on(data, tmp_path, monkeypatch, wrap):
+    """And the wrapped run belongs to the same checkpoint as one of the network alone."""
+    recipe, model, path = replace(RECIPE, epochs=2), make_model(dropout=0.0), tmp_path / "run.pt"
+    with monkeypatch.context() as patch:
+        do_at(("step", 2, 1), stop, patch.setattr)
+        with pytest.raises(Stop):
+            run(data, wrap(model), recipe, checkpoint=path)
+    assert epochs_in(path) == 1
+    run(data, wrap(model), recipe, checkpoint=path)
+    assert epochs_in(path) == 2
+    again = make_model(dropout=0.0)
+    run(data, again, recipe, checkpoint=path)
+    assert same(again, weights(model))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "I"}, "model must be a Module, got str"),
+        ({"data": [1, 2]}, "data must be a Data, got list"),
+        ({"recipe": "classic"}, r"recipe must be a Recipe, such as RECIPES\['quick'\], got 'cl"),
+        ({"seed": "0"}, "seed must be an int, got '0'"),
+        ({"model": make_model().double()}, "float64: train a float32 network"),
+        ({"model": make_model().to("meta")}, "is on the meta device"),
+        ({"model": make_model().requires_grad_(False)}, "no weights to learn"),
+        (
+            {"model": vgg("I", num_classes=3, image_size=8, width=1 / 32)},
+            "tells 3 classes apart, and the data have 10: make it with num_classes=10",
+        ),
+    ],
+)
+def test_what_no_training_can_begin_with_is_refused_and_nothing_is_changed(data, change, message):
+    given = {"model": make_model(), "data": data, "recipe": ONE} | change
+    with pytest.raises((TypeError, ValueError), match=message):
+        train(
+            **given,
+            train_transform=torch.Tensor.float,
+            test_transform=torch.Tensor.float,
+            device="cpu",
+        )
+    if isinstance(given["model"], torch.nn.Module):  # safetensors would not take channels_last
+        assert all(weight.is_contiguous() for weight in given["model"].parameters())
+
+
+def test_a_folder_is_no_checkpoint(data, tmp_path):
+    with pytest.raises(OSError, match="is a folder: expected the name of a file in it"):
+        run(data, make_model(), ONE, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "Float32", "half"])
+def test_a_precision_that_is_none_is_refused_and_not_taken_for_bfloat16(data, precision):
+    with pytest.raises(ValueError, match=f"unknown precision '{precision}'"):
+        evaluate(make_model(), data.test, torch.Tensor.float, precision=precision)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

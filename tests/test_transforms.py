@@ -426,3 +426,12 @@ def test_scale_crop_prints_what_a_checkpoint_compares():
 def test_scale_crop_refuses_what_cannot_be(size, scale, message):
     with pytest.raises(ValueError, match=message):
         RandomScaleCrop(size, scale)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [(torch.zeros(3, 4, 4), "others as plain tensors"), (np.zeros((4, 4, 3)), "got ndarray")],
+)
+def test_an_image_that_would_be_passed_over_is_refused(other, message):
+    with pytest.raises(TypeError, match=message):
+        RandomHorizontalFlip()([tv_tensors.Image(torch.zeros(3, 4, 4)), other])

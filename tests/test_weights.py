@@ -122,3 +122,50 @@ def test_every_entry_of_torchvision_is_preprocessed_as_the_docstring_says_or_ref
                 [0.229, 0.224, 0.225],
             )
             assert usual or entry.name == "IMAGENET1K_FEATURES"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (torch.int8, "'features.0.bias' is torch.int8: expected floats"),
+        (torch.complex64, "'features.0.bias' is torch.complex64: expected floats"),
+    ],
+)
+def test_weights_that_are_no_floats_are_refused_by_name(state, kind, message):
+    with pytest.raises(ValueError, match=message):
+        load_torchvision(ours(), state | {"features.0.bias": torch.zeros(64, dtype=kind)})
+
+
+def test_a_number_that_float32_cannot_hold_is_refused(state):
+    bias = torch.full((64,), 1e300, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"features.0.bias' has numbers that are not finite"):
+        load_torchvision(ours(), state | {"features.0.bias": bias})
+
+
+def test_nothing_is_copied_to_or_from_the_meta_device(state):
+    with torch.device("meta"):
+        shapes = ours()
+    with pytest.raises(ValueError, match=r"meta device.*: make it outside of"):
+        load_torchvision(shapes, state)
+    with pytest.raises(ValueError, match=r"meta device.*: make it outside of"):
+        transfer_weights(ours(), shapes)
+    with pytest.raises(ValueError, match="is on the meta device"):
+        transfer_weights(shapes, ours())
+
+
+def test_weights_of_a_training_that_diverged_are_not_transferred():
+    shallow, deep = ours(), ours()
+    before = deep.features.stack1.conv1.weight.clone()
+    with torch.no_grad():
+        shallow.features.stack1.conv1.weight[0] = torch.nan
+    with pytest.raises(ValueError, match=r"conv1.weight' has numbers that are not finite"):
+        transfer_weights(shallow, deep)
+    assert torch.equal(deep.features.stack1.conv1.weight, before)
+
+
+def test_names_that_wrap_a_part_of_the_network_are_taken_off(state):
+    """As ImageNet's example saves a VGG, whose features alone it wraps; Lightning wraps all."""
+    example = {name.replace("features.", "features.module."): w for name, w in state.items()}
+    lightning = {f"model.{name}": w for name, w in state.items()}
+    for saved in ({"state_dict": example}, {"state_dict": lightning}):
+        assert plain_state_dict(saved).keys() == state.keys()
