@@ -22,7 +22,7 @@ MACHINE =
 URL =
 export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER MACHINE RECIPE SEEDS URL
 
-.PHONY: help book test test-machines margins test-site pdf colab refresh accuracy records benchmark lint address clean python settings
+.PHONY: help book serve test test-machines margins test-site pdf colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo '     EPOCHS=3                less time: so many epochs for each recorded recipe'
 	@echo '     RESULTS=FOLDER          where records go (full: results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
+	@echo 'make serve                   serve the website that make book built, and print its address'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
 	@echo 'make test-machines           compare the chapters as other processors would: an hour'
 	@echo '     CHAPTER=training        only that one; MACHINE=other: one machine, not like this one'
@@ -59,8 +60,11 @@ help:
 book: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.build $(SETTINGS)
 
+serve: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.serve --profile="$$PROFILE"
+
 # A test for each core, and each of one thread: the networks of the tests are small.
-test: $(INSTALLED)
+test: python settings $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 	@$(BIN)/python -m tools.compare
 
@@ -79,7 +83,7 @@ pdf: $(INSTALLED) $(PACKAGES)
 colab: $(INSTALLED)
 	@$(BIN)/python -m tools.colab $$CHAPTER
 
-refresh: $(INSTALLED)
+refresh: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
 
 accuracy: python settings $(INSTALLED)

@@ -6,20 +6,25 @@ import ast
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from dataclasses import replace
 from pathlib import PurePath
+from types import SimpleNamespace
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import nbformat
 import numpy as np
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tools import accuracy, build, landing, pdf, refresh
+from tools import accuracy, build, landing, pdf, refresh, serve, whole
 from tools.chapters import KERNEL, ChapterError, chapters, execute, normalize, read, to_bytes
-from tools.settings import ROOT, read_settings
+from tools.settings import ROOT, check_files, read_settings
 from vgglib.data import SOURCES
 
 
@@ -82,10 +87,51 @@ def test_refuses_at_once(monkeypatch, tmp_path, argument, message):
         read_settings([argument])
 
 
+def test_what_jupyter_book_2_renames_is_missed_by_name(tmp_path):
+    check_files(tmp_path)  # something else is wrong there
+    for name in (".bak", "._config.yml.bak", "myst.yml"):
+        (tmp_path / name).touch()
+    (tmp_path / "_toc.yml").touch()
+    told = r"_config.yml is now ._config.yml.bak: Jupyter Book 2 .*: mv .* _config.yml && rm myst"
+    with pytest.raises(ValueError, match=told):
+        check_files(tmp_path)
+    (tmp_path / "_config.yml").touch()
+    check_files(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["book", "test", "refresh"])
+def test_make_says_what_jupyter_book_2_did(tmp_path, target):
+    for name in ("tools", "vgglib"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "._toc.yml.bak").touch()
+    command = ["make", target, f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode
+    assert "make: _toc.yml is now ._toc.yml.bak: Jupyter Book 2 does that" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_a_build_that_make_did_not_prepare_is_refused(tmp_path):
+    app = SimpleNamespace(srcdir=str(tmp_path))
+    with pytest.raises(whole.NotPrepared, match=r"lacks assets/mathjax/.*`make book` executes"):
+        whole.setup(app)
+    for name in whole.PREPARED:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert whole.setup(app)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]
+    # First: without what make installs others are missing, too, and that would be told instead.
+    assert config["config"]["extensions"][0] == whole.__name__
+    assert config["local_extensions"] == {whole.__name__: "."}
+
+
 def test_make_refuses_before_it_installs_anything(tmp_path):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    for name in ("tools", "vgglib"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     command = ["make", "book", "DATA=my photos", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode
@@ -381,6 +427,34 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     assert not (tmp_path / "fontawesome.js").exists()
     assert not (tmp_path / "bootstrap.js.map").exists()
     assert (tmp_path / "bootstrap.js").exists()
+
+
+def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path):
+    (tmp_path / "index.html").write_text("the book")
+    (tmp_path / "404.html").write_text("no such page")
+    (tmp_path / "a.mjs").touch()
+    first = serve.free_server(tmp_path, range(0, 1))  # 0: any port
+    threading.Thread(target=first.serve_forever, daemon=True).start()
+    there = f"http://127.0.0.1:{first.server_port}/"
+    with urlopen(there) as answer:
+        assert answer.read() == b"the book"
+    with urlopen(there + "a.mjs") as answer:
+        assert answer.headers["Content-Type"] == "text/javascript"
+    with pytest.raises(HTTPError) as error:
+        urlopen(there + "no/such")
+    assert (error.value.code, error.value.read()) == (404, b"no such page")
+    taken = range(first.server_port, first.server_port + 1)
+    with pytest.raises(OSError, match=rf"the ports {first.server_port} to"):
+        serve.free_server(tmp_path, taken)
+    first.shutdown()
+    first.server_close()
+
+
+def test_a_site_that_was_not_built_cannot_be_served(tmp_path, monkeypatch):
+    settings = replace(read_settings([]), work=tmp_path / "work")
+    monkeypatch.setattr(serve, "read_settings", lambda arguments: settings)
+    with pytest.raises(SystemExit, match=r"make serve: there is no site in .*: run make book"):
+        serve.main()
 
 
 def test_packages_are_copied_or_missed_by_name(tmp_path, monkeypatch):

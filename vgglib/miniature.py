@@ -236,7 +236,7 @@ def mean_errors(records: Sequence[Mapping[str, Any]]) -> dict[Key, float]:
     """Top-1 errors in percent from the records of some data set, the mean over seeds.
 
     Args:
-        records: see :func:`~vgglib.records.read_test_records`.
+        records: see :func:`read_test_records`.
     """
     found: dict[Key, list[float]] = {}
     for record in records:
