@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.address import address
 from tools.chapters import KERNEL, chapters, errors, normalize, pages, read, tags
@@ -199,6 +203,22 @@ def test_every_exercise_checks_itself_and_has_a_folded_solution(path):
 
 def printed(cell: nbformat.NotebookNode) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
+def test_cells_of_a_notebook_stay_together_in_parallel(tmp_path):
+    pytest.importorskip("xdist")
+    (tmp_path / "pytest.ini").touch()
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    sources = ["x = 0"] + ["x += 1"] * 12
+    cells = [new_code_cell(source, execution_count=1) for source in sources]
+    for name in ("a.ipynb", "b.ipynb"):
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), tmp_path / name)
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-n", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "26 passed" in done.stdout, done.stdout
+    without = [*command[:3], "-p", "no:xdist", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(without, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
 
 
 def test_every_entry_of_the_glossary_is_linked_from_a_chapter():
