@@ -15,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.address import address
-from tools.chapters import KERNEL, chapters, errors, normalize, pages, read, tags
+from tools.chapters import FOLDERS, KERNEL, chapters, errors, normalize, pages, read, tags
 from tools.compare import MEASURED
 from tools.settings import BUILT_IN, PROFILES, ROOT
 
@@ -31,7 +31,7 @@ PARAMETERS = {
     "DATA": BUILT_IN,
     "DEVICE": ("auto",),
     "PROFILE": PROFILES,
-    "RESULTS": ("results",),
+    "RESULTS": ("my_results",),  # not "results": that has the published records
     "CHECKPOINTS": ("checkpoints",),
     "DOWNLOADS": ("data",),
     "SEED": (0,),
@@ -85,6 +85,17 @@ def test_declares_parameters_with_defaults_that_work_anywhere(path):
     for name, value in declared.items():
         assert name in PARAMETERS, f"{name} is not in PARAMETERS above"
         assert value in PARAMETERS[name], f"{name} = {value!r}"
+
+
+def test_what_a_chapter_writes_is_not_of_the_repository():
+    """Neither where it lies nor in the repository's root, from where papermill runs it."""
+    folders = [folder for name in FOLDERS for folder in PARAMETERS[name]]
+    for place in (ROOT, ROOT / "chapters"):
+        command = ["git", "check-ignore", *(f"{folder}/a" for folder in folders)]
+        ignored = subprocess.run(command, cwd=place, capture_output=True, text=True).stdout
+        assert ignored.split() == [f"{folder}/a" for folder in folders], place
+        command = ["git", "ls-files", *folders]
+        assert not subprocess.run(command, cwd=place, capture_output=True).stdout, place
 
 
 @chapter
