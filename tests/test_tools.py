@@ -44,7 +44,10 @@ def test_quick_starts_from_nothing_and_full_goes_on(monkeypatch, tmp_path):
     assert (quick.profile, quick.data, quick.device) == ("quick", "shapes", "auto")
     assert quick.results.is_relative_to(quick.work)
     assert quick.checkpoints.is_relative_to(quick.work)
-    assert (full.data, full.results) == ("cifar10", ROOT / "results")
+    assert full.data == "cifar10"
+    assert full.results == ROOT / "_build" / "full" / "results"  # not the published records
+    assert accuracy.own_settings(["--results="]).results == ROOT / "results"
+    assert accuracy.own_settings([f"--results={tmp_path}"]).results == tmp_path
     assert full.checkpoints == tmp_path / "vgg-book" / "cifar10"
     assert full.work != quick.work
 
@@ -360,7 +363,9 @@ def test_the_tables_are_made_by_the_chapters_in_order_for_each_seed(monkeypatch,
 
     executed.clear()
     monkeypatch.setattr(accuracy, "check_writable", lambda *_: None)
-    settings = read_settings(["--profile=full", "--data=shapes"])
+    settings = accuracy.own_settings(
+        ["--results=", "--seeds=0", "--data=shapes", "--profile=quick"]
+    )
     accuracy.measure(replace(settings, work=work), [0])
     copies = [path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()]
     assert "training-seed3.ipynb" in copies and "results.ipynb" in copies

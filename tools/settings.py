@@ -79,11 +79,13 @@ def read_settings(arguments: list[str]) -> Settings:
     if given.epochs and not (given.epochs.isdecimal() and int(given.epochs)):
         raise ValueError(f"EPOCHS={given.epochs}: expected a whole number of 1 or more")
     data = check_data(given.data or ("shapes" if profile == "quick" else "cifar10"))
-    work = ROOT / "_build" / profile / "work"
+    place = ROOT / "_build" / profile
+    work = place / "work"
     if profile == "quick":  # reproducible: starts from nothing, touches nothing
         results, checkpoints = work / "results", work / "checkpoints"
     else:  # hours of work: goes on where it stopped, even in a new clone
-        results, checkpoints = ROOT / "results", checkpoint_folder(data)
+        # The published records are not replaced: `make accuracy` writes them.
+        results, checkpoints = place / "results", checkpoint_folder(data)
     return Settings(
         profile=profile,
         data=data,
