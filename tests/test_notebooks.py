@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
 import shutil
@@ -10,12 +11,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter, ScriptExporter, SlidesExporter
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.address import address
-from tools.chapters import FOLDERS, KERNEL, chapters, errors, normalize, pages, read, tags
+from tools.chapters import (
+    FOLDERS,
+    KERNEL,
+    alternative_text,
+    chapters,
+    errors,
+    normalize,
+    pages,
+    read,
+    tags,
+)
 from tools.compare import MEASURED
 from tools.settings import BUILT_IN, PROFILES, ROOT
 
@@ -26,7 +40,8 @@ INSTALL = """\
 try:
     import vgglib
 except ModuleNotFoundError:  # in Colab, or wherever the package is not installed yet
-    %pip install --quiet "git+{address}\""""
+    PACKAGE = "git+{address}"
+    get_ipython().run_line_magic("pip", f"install --quiet {{PACKAGE}}")"""
 PARAMETERS = {
     "DATA": BUILT_IN,
     "DEVICE": ("auto",),
@@ -171,6 +186,65 @@ def test_every_figure_has_alternative_text(path):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alt) >= 20, f"no alternative text:\n{cell.source}"
+
+
+DRAWS = re.compile(r"(?<!def )\b(plt\.show|show_images|plot_\w+|draw_\w+)\(")
+
+
+def pictures(cell: nbformat.NotebookNode) -> list[str]:
+    return [k for output in cell.outputs for k in output.get("data", {}) if k.startswith("image/")]
+
+
+@chapter
+def test_every_figure_has_its_picture(path):
+    """The comparison looks at no picture, nor does it miss one."""
+    for cell in code_cells(read(path)):
+        if alternative_text(cell) or DRAWS.search(cell.source):
+            assert pictures(cell), f"where is its picture? make refresh\n{cell.source}"
+
+
+@chapter
+def test_other_tools_find_what_is_written_for_the_website(path):
+    """nbconvert's template "classic" has a place for alternative texts, "lab" has none. Solutions
+    are folded in JupyterLab and VS Code, and in no set of slides."""
+    notebook = read(path)
+    expected = [
+        alternative_text(cell)
+        for cell in code_cells(notebook)
+        for kind in pictures(cell)
+        if kind == "image/png"
+    ]
+    assert all(expected)
+    page = BeautifulSoup(
+        HTMLExporter(template_name="classic").from_notebook_node(notebook)[0], "html.parser"
+    )
+    found = [image["alt"] for image in page.select(".output_png img")]
+    assert found == expected
+    solutions = [cell for cell in code_cells(notebook) if "hide-cell" in tags(cell)]
+    assert solutions
+    for cell in solutions:
+        assert cell.metadata.jupyter == {"outputs_hidden": True, "source_hidden": True}
+    slides = BeautifulSoup(SlidesExporter().from_notebook_node(notebook)[0], "html.parser").text
+    assert "# @title Your answer 1" in slides
+    assert "# @title Solution 1" not in slides
+
+
+@chapter
+@pytest.mark.parametrize("tool", ["nbconvert", "jupytext"])
+def test_is_a_script_with_its_prose(path, tool):
+    notebook = read(path)
+    if tool == "nbconvert":
+        script = ScriptExporter().from_notebook_node(notebook)[0]
+    else:
+        script = jupytext.writes(copy.deepcopy(notebook), "py:percent")
+    ast.parse(script)
+    lines = {line.removeprefix("#").strip() for line in script.splitlines()}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert {line.strip() for line in cell.source.splitlines()} <= lines
+        else:
+            # No cell is put into a comment, as one with a magic is.
+            assert cell.source.strip() in script
 
 
 @chapter

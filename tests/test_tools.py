@@ -211,13 +211,45 @@ def test_refresh_gives_the_same_bytes_twice(tmp_path):
     assert path.read_bytes() == first
 
 
+def test_normalize_keeps_nothing_of_an_editor_or_a_person():
+    """A cell as Colab writes it."""
+    person = {"user": {"displayName": "A Person", "userId": "0123"}, "timestamp": 1}
+    editor = {"executionInfo": person, "outputId": "a1", "id": "X", "colab": {"height": 100}}
+    author = {"cellView": "form", "mystnb": {"image": {"alt": "A red line."}}}
+    picture = new_output(
+        "display_data",
+        data={"image/png": "AA==", "text/plain": "a", "application/vnd.colab+json": "{}"},
+        metadata={"image/png": {"width": 20, "needs_background": "light"}, "who": "A Person"},
+    )
+    figure = new_code_cell("x", metadata=editor | author, outputs=[picture])
+    text = new_markdown_cell("y", metadata={"editable": False, "user_expressions": [], "tags": []})
+    notebook = new_notebook(cells=[figure, text], metadata={"colab": {"provenance": ["a"]}})
+    normalize(notebook)
+    assert figure.metadata == author
+    assert figure.outputs[0].data == {"image/png": "AA==", "text/plain": "a"}
+    assert figure.outputs[0].metadata == {"image/png": {"width": 20, "alt": "A red line."}}
+    assert text.metadata == {}
+    assert b"erson" not in to_bytes(notebook)
+
+
+def test_what_the_website_folds_is_folded_elsewhere_as_long_as_it_is():
+    cell = new_code_cell("x", metadata={"tags": ["hide-cell"]})
+    notebook = new_notebook(cells=[cell])
+    normalize(notebook)
+    assert cell.metadata.jupyter == {"outputs_hidden": True, "source_hidden": True}
+    assert cell.metadata.slideshow == {"slide_type": "skip"}
+    cell.metadata.tags = ["hide-input"]
+    normalize(notebook)
+    assert cell.metadata == {"tags": ["hide-input"]}
+
+
 def test_normalize_removes_what_chance_left():
     noisy = new_code_cell(
         "x",
         metadata={"papermill": {"duration": 1}, "execution": {"a": "12:00"}, "tags": []},
         outputs=[new_output("stream", name="stdout", text=t) for t in ("a", "b")],
     )
-    kept = new_code_cell("y", metadata={"tags": ["hide-cell"], "nbval": {"reason": "why"}})
+    kept = new_code_cell("y", metadata={"tags": ["hide-input"], "nbval": {"reason": "why"}})
     notebook = new_notebook(
         cells=[noisy, kept],
         metadata={"widgets": {}, "language_info": {"name": "python", "version": "3.11.7"}},
@@ -227,7 +259,7 @@ def test_normalize_removes_what_chance_left():
     assert "version" not in notebook.metadata.language_info
     assert noisy.metadata == {}
     assert [output.text for output in noisy.outputs] == ["ab"]
-    assert kept.metadata == {"tags": ["hide-cell"], "nbval": {"reason": "why"}}
+    assert kept.metadata == {"tags": ["hide-input"], "nbval": {"reason": "why"}}
     once = to_bytes(notebook)
     assert to_bytes(normalize(notebook)) == once
 
