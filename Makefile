@@ -22,7 +22,7 @@ MACHINE =
 URL =
 export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER MACHINE RECIPE SEEDS URL
 
-.PHONY: help book serve test test-machines margins test-site pdf colab refresh accuracy records benchmark lint address clean python settings
+.PHONY: help book serve test test-machines margins test-site pdf handout slides colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -41,6 +41,8 @@ help:
 	@echo 'make margins                 how far what the chapters say is from turning: over an hour'
 	@echo 'make test-site               test the website that make book built, in Chromium'
 	@echo 'make pdf                     print the book that make book built, with Chromium'
+	@echo 'make handout                 the chapters without solutions, for a class: notebooks, HTML'
+	@echo 'make slides CHAPTER=training a chapter as slides, for a browser'
 	@echo 'make colab                   run the chapters as in Colab: nothing but the notebook'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
@@ -79,6 +81,12 @@ test-site: $(INSTALLED) $(PACKAGES)
 
 pdf: $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.pdf --profile="$$PROFILE"
+
+handout: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.handout
+
+slides: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.slides $$CHAPTER
 
 colab: $(INSTALLED)
 	@$(BIN)/python -m tools.colab $$CHAPTER

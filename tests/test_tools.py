@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,21 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tools import accuracy, build, landing, pdf, refresh, serve, whole
-from tools.chapters import KERNEL, ChapterError, chapters, execute, normalize, read, to_bytes
+from tools import accuracy, build, handout, landing, pdf, refresh, serve, slides, whole
+from tools.chapters import (
+    KERNEL,
+    ChapterError,
+    alternative_text,
+    chapters,
+    execute,
+    normalize,
+    read,
+    to_bytes,
+)
 from tools.settings import ROOT, check_files, read_settings
 from vgglib.data import SOURCES
 
@@ -520,6 +531,98 @@ def test_first_page_has_the_table_of_the_records(tmp_path):
     page.write_text(page.read_text().replace("| III | 86.93 |", "| III | 8.93 |"))
     assert landing.renew(page)
     assert page.read_bytes() == landing.PAGE.read_bytes()
+
+
+# --------------------------------------------------------------------------------------------------
+# For a class
+# --------------------------------------------------------------------------------------------------
+
+
+def names(cell, kind):
+    """What the code of a cell binds (ast.Store) or uses (ast.Load) by name."""
+    found = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)]
+    return {name.id for name in found if isinstance(name.ctx, kind)}
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_a_handout_has_no_solution_and_needs_none(path):
+    chapter = read(path)
+    solutions = [c for c in chapter.cells if c.source.startswith("# @title Solution")]
+    class_ = handout.without_solutions(chapter)
+    assert len(class_.cells) == len(chapter.cells) - len(solutions)
+    text = "\n".join(cell.source for cell in class_.cells)
+    assert "# @title Your answer 1" in text
+    assert "# @title Solution" not in text
+    assert "colab.research.google.com" not in text
+    assert "](../" not in text
+    code = [cell for cell in chapter.cells if cell.cell_type == "code"]
+    for solution in solutions:
+        after = code[code.index(solution) + 1 :]
+        of_all = set().union(*(names(c, ast.Store) for c in code if c not in solutions))
+        used = set().union(*(names(c, ast.Load) for c in after if c not in solutions))
+        assert not names(solution, ast.Store) & used - of_all
+    assert chapter == read(path)
+
+
+def test_handouts_are_notebooks_and_pages_that_lead_to_each_other(tmp_path, monkeypatch):
+    path = ROOT / "chapters" / "training.ipynb"
+    monkeypatch.setattr(handout, "chapters", lambda: [path])
+    for _ in range(2):  # the second takes the place of the first
+        handout.write(tmp_path / "class")
+    assert {f.name for f in tmp_path.rglob("*.*")} == {"training.ipynb", "training.html"}
+    page = BeautifulSoup((tmp_path / "class" / "training.html").read_text(), "html.parser")
+    assert page.title.text == "Training"
+    links = {a["href"] for a in page.select("main a[href]") if not a["href"].startswith("#")}
+    assert "going_deeper.html" in links and not any(".ipynb" in link for link in links)
+    assert any(link.endswith("/pages/glossary.html#dropout") for link in links)
+    described = [image["alt"] for image in page.select("main .jp-OutputArea img")]
+    assert described == list(filter(None, map(alternative_text, read(path).cells)))
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_slides_begin_at_headings_and_hold_no_more_than_fits(path):
+    cells = slides.as_slides(read(path)).cells
+    kinds = [cell.metadata.slideshow.slide_type for cell in cells]
+    headings = re.findall(
+        r"^##? ", "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown"), re.M
+    )
+    assert kinds.count("slide") == len(headings)
+    assert len(kinds) - kinds.count("-") >= 20
+    starts = [i for i, kind in enumerate(kinds) if kind != "-"]
+    for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
+        shown = [slides.height(cell) for cell in cells[start:end]]
+        # One cell may be higher than a slide, with its heading above it; it can be scrolled.
+        own = shown[1:] if slides.heading(cells[start]) else shown
+        assert sum(shown) <= slides.LINES or len(own) == 1, cells[start].source
+        assert not (end < len(cells) and re.fullmatch(r"#+ .*", cells[end - 1].source))
+
+
+def test_slides_have_pictures_with_their_texts_and_no_folded_code(tmp_path):
+    written = slides.write(ROOT / "chapters" / "training.ipynb", tmp_path)
+    page = BeautifulSoup(written.read_text(), "html.parser")
+    assert all(len(image["alt"]) >= 20 for image in page.select(".slides img"))
+    assert "import vgglib" not in page.select_one(".slides").text
+    assert "# @title Solution" not in page.select_one(".slides").text
+
+
+def test_a_paragraph_code_and_a_list_stay_whole_on_slides():
+    source = "## A\n\nText\n\n```python\na\n\n# b\n```\n\n- one\n\n- two\n\n$$\nx\n\ny\n$$\n\nEnd"
+    found = [cell.source for cell in slides.parts(new_markdown_cell(source))]
+    assert found == [
+        "## A\n\nText",
+        "```python\na\n\n# b\n```\n\n- one\n\n- two",
+        "$$\nx\n\ny\n$$",
+        "End",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [([], "which one"), (["trainin"], "no chapter trainin")]
+)
+def test_slides_of_no_chapter_are_refused(monkeypatch, asked, told):
+    monkeypatch.setattr(sys, "argv", ["slides", *asked])
+    with pytest.raises(SystemExit, match=f"make slides: {told}"):
+        slides.main()
 
 
 @pytest.mark.parametrize(
