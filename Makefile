@@ -22,7 +22,7 @@ MACHINE =
 URL =
 export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER MACHINE RECIPE SEEDS URL
 
-.PHONY: help book test test-machines margins test-site pdf colab refresh accuracy records benchmark lint address clean python settings
+.PHONY: help book serve test test-machines margins test-site pdf handout slides colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
 
 help:
@@ -32,20 +32,23 @@ help:
 	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
 	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
 	@echo '     EPOCHS=3                less time: so many epochs for each recorded recipe'
-	@echo '     RESULTS=FOLDER          where records go (full: results)'
+	@echo '     RESULTS=FOLDER          where records go (full: _build/full/results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
+	@echo 'make serve                   serve the website that make book built, and print its address'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
 	@echo 'make test-machines           compare the chapters as other processors would: an hour'
 	@echo '     CHAPTER=training        only that one; MACHINE=other: one machine, not like this one'
 	@echo 'make margins                 how far what the chapters say is from turning: over an hour'
 	@echo 'make test-site               test the website that make book built, in Chromium'
 	@echo 'make pdf                     print the book that make book built, with Chromium'
+	@echo 'make handout                 the chapters without solutions, for a class: notebooks, HTML'
+	@echo 'make slides CHAPTER=training a chapter as slides, for a browser'
 	@echo 'make colab                   run the chapters as in Colab: nothing but the notebook'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
 	@echo 'make accuracy DATA=FOLDER    train for real, chapter by chapter, and renew the tables:'
-	@echo '                             goes on where it stopped; DEVICE, EPOCHS, RESULTS and'
-	@echo '                             CHECKPOINTS as above, SEEDS="0" if not given'
+	@echo '                             goes on where it stopped; DEVICE, EPOCHS, CHECKPOINTS as'
+	@echo '                             above, SEEDS="0" and RESULTS=results if not given'
 	@echo 'make benchmark               how fast the training is, beside the usual way'
 	@echo 'make records                 train I, II, III for some seeds, for the tables'
 	@echo '     SEEDS="0 1 2" RECIPE=quick, or another that `python -m vgglib --help` lists;'
@@ -59,8 +62,11 @@ help:
 book: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.build $(SETTINGS)
 
+serve: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.serve --profile="$$PROFILE"
+
 # A test for each core, and each of one thread: the networks of the tests are small.
-test: $(INSTALLED)
+test: python settings $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 	@$(BIN)/python -m tools.compare
 
@@ -76,10 +82,16 @@ test-site: $(INSTALLED) $(PACKAGES)
 pdf: $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.pdf --profile="$$PROFILE"
 
+handout: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.handout
+
+slides: python settings $(INSTALLED)
+	@$(BIN)/python -m tools.slides $$CHAPTER
+
 colab: $(INSTALLED)
 	@$(BIN)/python -m tools.colab $$CHAPTER
 
-refresh: $(INSTALLED)
+refresh: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
 
 accuracy: python settings $(INSTALLED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 import torch
 
 import vgglib
@@ -41,6 +42,21 @@ def test_export_is_a_file_with_its_weights(tmp_path):
     size = (tmp_path / "model.onnx").stat().st_size
     assert weights < size < weights + 200_000
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_scripts_are_bundled_with_what_npm_installs_or_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_figures, "ESBUILD", tmp_path / "esbuild")
+    with pytest.raises(OSError, match=r"there is no .*esbuild: `make book` installs it"):
+        live_figures.bundle(ROOT / "web" / "figures", tmp_path)
+
+
+def test_no_figure_needs_what_a_page_from_disk_may_not_have():
+    """Of modules and what they fetch, only "Try it" has some, and it says what to do."""
+    for file in (ROOT / "web" / "figures").glob("*.js"):
+        needs = re.findall(r"import\.meta|fetch\(|await import\(", file.read_text())
+        assert bool(needs) == (file.name == "try_it.js"), file.name
+    for page in (ROOT / "pages").glob("*.md"):
+        assert 'type="module"' not in page.read_text(encoding="utf-8"), page.name
 
 
 def test_the_palette_of_the_site_is_that_of_the_figures(tmp_path):

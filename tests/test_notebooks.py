@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter, ScriptExporter, SlidesExporter
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.address import address
-from tools.chapters import KERNEL, chapters, errors, normalize, pages, read, tags
+from tools.chapters import (
+    FOLDERS,
+    KERNEL,
+    alternative_text,
+    chapters,
+    errors,
+    normalize,
+    pages,
+    read,
+    tags,
+)
 from tools.compare import MEASURED
 from tools.settings import BUILT_IN, PROFILES, ROOT
 
@@ -22,12 +40,13 @@ INSTALL = """\
 try:
     import vgglib
 except ModuleNotFoundError:  # in Colab, or wherever the package is not installed yet
-    %pip install --quiet "git+{address}\""""
+    PACKAGE = "git+{address}"
+    get_ipython().run_line_magic("pip", f"install --quiet {{PACKAGE}}")"""
 PARAMETERS = {
     "DATA": BUILT_IN,
     "DEVICE": ("auto",),
     "PROFILE": PROFILES,
-    "RESULTS": ("results",),
+    "RESULTS": ("my_results",),  # not "results": that has the published records
     "CHECKPOINTS": ("checkpoints",),
     "DOWNLOADS": ("data",),
     "SEED": (0,),
@@ -81,6 +100,17 @@ def test_declares_parameters_with_defaults_that_work_anywhere(path):
     for name, value in declared.items():
         assert name in PARAMETERS, f"{name} is not in PARAMETERS above"
         assert value in PARAMETERS[name], f"{name} = {value!r}"
+
+
+def test_what_a_chapter_writes_is_not_of_the_repository():
+    """Neither where it lies nor in the repository's root, from where papermill runs it."""
+    folders = [folder for name in FOLDERS for folder in PARAMETERS[name]]
+    for place in (ROOT, ROOT / "chapters"):
+        command = ["git", "check-ignore", *(f"{folder}/a" for folder in folders)]
+        ignored = subprocess.run(command, cwd=place, capture_output=True, text=True).stdout
+        assert ignored.split() == [f"{folder}/a" for folder in folders], place
+        command = ["git", "ls-files", *folders]
+        assert not subprocess.run(command, cwd=place, capture_output=True).stdout, place
 
 
 @chapter
@@ -158,6 +188,65 @@ def test_every_figure_has_alternative_text(path):
             assert len(alt) >= 20, f"no alternative text:\n{cell.source}"
 
 
+DRAWS = re.compile(r"(?<!def )\b(plt\.show|show_images|plot_\w+|draw_\w+)\(")
+
+
+def pictures(cell: nbformat.NotebookNode) -> list[str]:
+    return [k for output in cell.outputs for k in output.get("data", {}) if k.startswith("image/")]
+
+
+@chapter
+def test_every_figure_has_its_picture(path):
+    """The comparison looks at no picture, nor does it miss one."""
+    for cell in code_cells(read(path)):
+        if alternative_text(cell) or DRAWS.search(cell.source):
+            assert pictures(cell), f"where is its picture? make refresh\n{cell.source}"
+
+
+@chapter
+def test_other_tools_find_what_is_written_for_the_website(path):
+    """nbconvert's template "classic" has a place for alternative texts, "lab" has none. Solutions
+    are folded in JupyterLab and VS Code, and in no set of slides."""
+    notebook = read(path)
+    expected = [
+        alternative_text(cell)
+        for cell in code_cells(notebook)
+        for kind in pictures(cell)
+        if kind == "image/png"
+    ]
+    assert all(expected)
+    page = BeautifulSoup(
+        HTMLExporter(template_name="classic").from_notebook_node(notebook)[0], "html.parser"
+    )
+    found = [image["alt"] for image in page.select(".output_png img")]
+    assert found == expected
+    solutions = [cell for cell in code_cells(notebook) if "hide-cell" in tags(cell)]
+    assert solutions
+    for cell in solutions:
+        assert cell.metadata.jupyter == {"outputs_hidden": True, "source_hidden": True}
+    slides = BeautifulSoup(SlidesExporter().from_notebook_node(notebook)[0], "html.parser").text
+    assert "# @title Your answer 1" in slides
+    assert "# @title Solution 1" not in slides
+
+
+@chapter
+@pytest.mark.parametrize("tool", ["nbconvert", "jupytext"])
+def test_is_a_script_with_its_prose(path, tool):
+    notebook = read(path)
+    if tool == "nbconvert":
+        script = ScriptExporter().from_notebook_node(notebook)[0]
+    else:
+        script = jupytext.writes(copy.deepcopy(notebook), "py:percent")
+    ast.parse(script)
+    lines = {line.removeprefix("#").strip() for line in script.splitlines()}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert {line.strip() for line in cell.source.splitlines()} <= lines
+        else:
+            # No cell is put into a comment, as one with a magic is.
+            assert cell.source.strip() in script
+
+
 @chapter
 def test_shows_no_path_of_the_machine_it_ran_on(path):
     text = nbformat.writes(read(path))
@@ -199,6 +288,22 @@ def test_every_exercise_checks_itself_and_has_a_folded_solution(path):
 
 def printed(cell: nbformat.NotebookNode) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
+def test_cells_of_a_notebook_stay_together_in_parallel(tmp_path):
+    pytest.importorskip("xdist")
+    (tmp_path / "pytest.ini").touch()
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    sources = ["x = 0"] + ["x += 1"] * 12
+    cells = [new_code_cell(source, execution_count=1) for source in sources]
+    for name in ("a.ipynb", "b.ipynb"):
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), tmp_path / name)
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-n", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "26 passed" in done.stdout, done.stdout
+    without = [*command[:3], "-p", "no:xdist", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(without, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
 
 
 def test_every_entry_of_the_glossary_is_linked_from_a_chapter():

@@ -7,20 +7,35 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from dataclasses import replace
 from pathlib import PurePath
+from types import SimpleNamespace
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import nbformat
 import numpy as np
 import pytest
+import yaml
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tools import accuracy, build, landing, pdf, refresh
-from tools.chapters import KERNEL, ChapterError, chapters, execute, normalize, read, to_bytes
-from tools.settings import ROOT, read_settings
+from tools import accuracy, build, handout, landing, pdf, refresh, serve, slides, whole
+from tools.chapters import (
+    KERNEL,
+    ChapterError,
+    alternative_text,
+    chapters,
+    execute,
+    normalize,
+    read,
+    to_bytes,
+)
+from tools.settings import ROOT, check_files, read_settings
 from vgglib.data import SOURCES
 
 
@@ -40,7 +55,10 @@ def test_quick_starts_from_nothing_and_full_goes_on(monkeypatch, tmp_path):
     assert (quick.profile, quick.data, quick.device) == ("quick", "shapes", "auto")
     assert quick.results.is_relative_to(quick.work)
     assert quick.checkpoints.is_relative_to(quick.work)
-    assert (full.data, full.results) == ("cifar10", ROOT / "results")
+    assert full.data == "cifar10"
+    assert full.results == ROOT / "_build" / "full" / "results"  # not the published records
+    assert accuracy.own_settings(["--results="]).results == ROOT / "results"
+    assert accuracy.own_settings([f"--results={tmp_path}"]).results == tmp_path
     assert full.checkpoints == tmp_path / "vgg-book" / "cifar10"
     assert full.work != quick.work
 
@@ -83,12 +101,51 @@ def test_refuses_at_once(monkeypatch, tmp_path, argument, message):
         read_settings([argument])
 
 
+def test_what_jupyter_book_2_renames_is_missed_by_name(tmp_path):
+    check_files(tmp_path)  # something else is wrong there
+    for name in (".bak", "._config.yml.bak", "myst.yml"):
+        (tmp_path / name).touch()
+    (tmp_path / "_toc.yml").touch()
+    told = r"_config.yml is now ._config.yml.bak: Jupyter Book 2 .*: mv .* _config.yml && rm myst"
+    with pytest.raises(ValueError, match=told):
+        check_files(tmp_path)
+    (tmp_path / "_config.yml").touch()
+    check_files(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["book", "test", "refresh"])
+def test_make_says_what_jupyter_book_2_did(tmp_path, target):
+    for name in ("tools", "vgglib"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "._toc.yml.bak").touch()
+    command = ["make", target, f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode
+    assert "make: _toc.yml is now ._toc.yml.bak: Jupyter Book 2 does that" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_a_build_that_make_did_not_prepare_is_refused(tmp_path):
+    app = SimpleNamespace(srcdir=str(tmp_path))
+    with pytest.raises(whole.NotPrepared, match=r"lacks assets/mathjax/.*`make book` executes"):
+        whole.setup(app)
+    for name in whole.PREPARED:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert whole.setup(app)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]
+    # First: without what make installs others are missing, too, and that would be told instead.
+    assert config["config"]["extensions"][0] == whole.__name__
+    assert config["local_extensions"] == {whole.__name__: "."}
+
+
 def test_make_refuses_before_it_installs_anything(tmp_path):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
-    (tmp_path / "vgglib").mkdir()
-    shutil.copy(ROOT / "vgglib" / "data.py", tmp_path / "vgglib")  # which names the built-in sets
+    for name in ("tools", "vgglib"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     command = ["make", "book", "DATA=my photos", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode
@@ -165,13 +222,45 @@ def test_refresh_gives_the_same_bytes_twice(tmp_path):
     assert path.read_bytes() == first
 
 
+def test_normalize_keeps_nothing_of_an_editor_or_a_person():
+    """A cell as Colab writes it."""
+    person = {"user": {"displayName": "A Person", "userId": "0123"}, "timestamp": 1}
+    editor = {"executionInfo": person, "outputId": "a1", "id": "X", "colab": {"height": 100}}
+    author = {"cellView": "form", "mystnb": {"image": {"alt": "A red line."}}}
+    picture = new_output(
+        "display_data",
+        data={"image/png": "AA==", "text/plain": "a", "application/vnd.colab+json": "{}"},
+        metadata={"image/png": {"width": 20, "needs_background": "light"}, "who": "A Person"},
+    )
+    figure = new_code_cell("x", metadata=editor | author, outputs=[picture])
+    text = new_markdown_cell("y", metadata={"editable": False, "user_expressions": [], "tags": []})
+    notebook = new_notebook(cells=[figure, text], metadata={"colab": {"provenance": ["a"]}})
+    normalize(notebook)
+    assert figure.metadata == author
+    assert figure.outputs[0].data == {"image/png": "AA==", "text/plain": "a"}
+    assert figure.outputs[0].metadata == {"image/png": {"width": 20, "alt": "A red line."}}
+    assert text.metadata == {}
+    assert b"erson" not in to_bytes(notebook)
+
+
+def test_what_the_website_folds_is_folded_elsewhere_as_long_as_it_is():
+    cell = new_code_cell("x", metadata={"tags": ["hide-cell"]})
+    notebook = new_notebook(cells=[cell])
+    normalize(notebook)
+    assert cell.metadata.jupyter == {"outputs_hidden": True, "source_hidden": True}
+    assert cell.metadata.slideshow == {"slide_type": "skip"}
+    cell.metadata.tags = ["hide-input"]
+    normalize(notebook)
+    assert cell.metadata == {"tags": ["hide-input"]}
+
+
 def test_normalize_removes_what_chance_left():
     noisy = new_code_cell(
         "x",
         metadata={"papermill": {"duration": 1}, "execution": {"a": "12:00"}, "tags": []},
         outputs=[new_output("stream", name="stdout", text=t) for t in ("a", "b")],
     )
-    kept = new_code_cell("y", metadata={"tags": ["hide-cell"], "nbval": {"reason": "why"}})
+    kept = new_code_cell("y", metadata={"tags": ["hide-input"], "nbval": {"reason": "why"}})
     notebook = new_notebook(
         cells=[noisy, kept],
         metadata={"widgets": {}, "language_info": {"name": "python", "version": "3.11.7"}},
@@ -181,7 +270,7 @@ def test_normalize_removes_what_chance_left():
     assert "version" not in notebook.metadata.language_info
     assert noisy.metadata == {}
     assert [output.text for output in noisy.outputs] == ["ab"]
-    assert kept.metadata == {"tags": ["hide-cell"], "nbval": {"reason": "why"}}
+    assert kept.metadata == {"tags": ["hide-input"], "nbval": {"reason": "why"}}
     once = to_bytes(notebook)
     assert to_bytes(normalize(notebook)) == once
 
@@ -317,7 +406,9 @@ def test_the_tables_are_made_by_the_chapters_in_order_for_each_seed(monkeypatch,
 
     executed.clear()
     monkeypatch.setattr(accuracy, "check_writable", lambda *_: None)
-    settings = read_settings(["--profile=full", "--data=shapes"])
+    settings = accuracy.own_settings(
+        ["--results=", "--seeds=0", "--data=shapes", "--profile=quick"]
+    )
     accuracy.measure(replace(settings, work=work), [0])
     copies = [path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()]
     assert "training-seed3.ipynb" in copies and "results.ipynb" in copies
@@ -387,6 +478,34 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     assert (tmp_path / "bootstrap.js").exists()
 
 
+def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path):
+    (tmp_path / "index.html").write_text("the book")
+    (tmp_path / "404.html").write_text("no such page")
+    (tmp_path / "a.mjs").touch()
+    first = serve.free_server(tmp_path, range(0, 1))  # 0: any port
+    threading.Thread(target=first.serve_forever, daemon=True).start()
+    there = f"http://127.0.0.1:{first.server_port}/"
+    with urlopen(there) as answer:
+        assert answer.read() == b"the book"
+    with urlopen(there + "a.mjs") as answer:
+        assert answer.headers["Content-Type"] == "text/javascript"
+    with pytest.raises(HTTPError) as error:
+        urlopen(there + "no/such")
+    assert (error.value.code, error.value.read()) == (404, b"no such page")
+    taken = range(first.server_port, first.server_port + 1)
+    with pytest.raises(OSError, match=rf"the ports {first.server_port} to"):
+        serve.free_server(tmp_path, taken)
+    first.shutdown()
+    first.server_close()
+
+
+def test_a_site_that_was_not_built_cannot_be_served(tmp_path, monkeypatch):
+    settings = replace(read_settings([]), work=tmp_path / "work")
+    monkeypatch.setattr(serve, "read_settings", lambda arguments: settings)
+    with pytest.raises(SystemExit, match=r"make serve: there is no site in .*: run make book"):
+        serve.main()
+
+
 def test_packages_are_copied_or_missed_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "PACKAGES", {"mathjax/a.js": "mathjax/b.js"})
@@ -413,6 +532,98 @@ def test_first_page_has_the_table_of_the_records(tmp_path):
     page.write_text(page.read_text().replace("| III | 86.93 |", "| III | 8.93 |"))
     assert landing.renew(page)
     assert page.read_bytes() == landing.PAGE.read_bytes()
+
+
+# --------------------------------------------------------------------------------------------------
+# For a class
+# --------------------------------------------------------------------------------------------------
+
+
+def names(cell, kind):
+    """What the code of a cell binds (ast.Store) or uses (ast.Load) by name."""
+    found = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)]
+    return {name.id for name in found if isinstance(name.ctx, kind)}
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_a_handout_has_no_solution_and_needs_none(path):
+    chapter = read(path)
+    solutions = [c for c in chapter.cells if c.source.startswith("# @title Solution")]
+    class_ = handout.without_solutions(chapter)
+    assert len(class_.cells) == len(chapter.cells) - len(solutions)
+    text = "\n".join(cell.source for cell in class_.cells)
+    assert "# @title Your answer 1" in text
+    assert "# @title Solution" not in text
+    assert "colab.research.google.com" not in text
+    assert "](../" not in text
+    code = [cell for cell in chapter.cells if cell.cell_type == "code"]
+    for solution in solutions:
+        after = code[code.index(solution) + 1 :]
+        of_all = set().union(*(names(c, ast.Store) for c in code if c not in solutions))
+        used = set().union(*(names(c, ast.Load) for c in after if c not in solutions))
+        assert not names(solution, ast.Store) & used - of_all
+    assert chapter == read(path)
+
+
+def test_handouts_are_notebooks_and_pages_that_lead_to_each_other(tmp_path, monkeypatch):
+    path = ROOT / "chapters" / "training.ipynb"
+    monkeypatch.setattr(handout, "chapters", lambda: [path])
+    for _ in range(2):  # the second takes the place of the first
+        handout.write(tmp_path / "class")
+    assert {f.name for f in tmp_path.rglob("*.*")} == {"training.ipynb", "training.html"}
+    page = BeautifulSoup((tmp_path / "class" / "training.html").read_text(), "html.parser")
+    assert page.title.text == "Training"
+    links = {a["href"] for a in page.select("main a[href]") if not a["href"].startswith("#")}
+    assert "going_deeper.html" in links and not any(".ipynb" in link for link in links)
+    assert any(link.endswith("/pages/glossary.html#dropout") for link in links)
+    described = [image["alt"] for image in page.select("main .jp-OutputArea img")]
+    assert described == list(filter(None, map(alternative_text, read(path).cells)))
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_slides_begin_at_headings_and_hold_no_more_than_fits(path):
+    cells = slides.as_slides(read(path)).cells
+    kinds = [cell.metadata.slideshow.slide_type for cell in cells]
+    headings = re.findall(
+        r"^##? ", "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown"), re.M
+    )
+    assert kinds.count("slide") == len(headings)
+    assert len(kinds) - kinds.count("-") >= 20
+    starts = [i for i, kind in enumerate(kinds) if kind != "-"]
+    for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
+        shown = [slides.height(cell) for cell in cells[start:end]]
+        # One cell may be higher than a slide, with its heading above it; it can be scrolled.
+        own = shown[1:] if slides.heading(cells[start]) else shown
+        assert sum(shown) <= slides.LINES or len(own) == 1, cells[start].source
+        assert not (end < len(cells) and re.fullmatch(r"#+ .*", cells[end - 1].source))
+
+
+def test_slides_have_pictures_with_their_texts_and_no_folded_code(tmp_path):
+    written = slides.write(ROOT / "chapters" / "training.ipynb", tmp_path)
+    page = BeautifulSoup(written.read_text(), "html.parser")
+    assert all(len(image["alt"]) >= 20 for image in page.select(".slides img"))
+    assert "import vgglib" not in page.select_one(".slides").text
+    assert "# @title Solution" not in page.select_one(".slides").text
+
+
+def test_a_paragraph_code_and_a_list_stay_whole_on_slides():
+    source = "## A\n\nText\n\n```python\na\n\n# b\n```\n\n- one\n\n- two\n\n$$\nx\n\ny\n$$\n\nEnd"
+    found = [cell.source for cell in slides.parts(new_markdown_cell(source))]
+    assert found == [
+        "## A\n\nText",
+        "```python\na\n\n# b\n```\n\n- one\n\n- two",
+        "$$\nx\n\ny\n$$",
+        "End",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [([], "which one"), (["trainin"], "no chapter trainin")]
+)
+def test_slides_of_no_chapter_are_refused(monkeypatch, asked, told):
+    monkeypatch.setattr(sys, "argv", ["slides", *asked])
+    with pytest.raises(SystemExit, match=f"make slides: {told}"):
+        slides.main()
 
 
 @pytest.mark.parametrize(

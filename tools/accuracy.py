@@ -35,6 +35,17 @@ def read_seeds(text: str) -> list[int]:
     return [int(seed) for seed in text.split()]
 
 
+def own_settings(arguments: list[str]) -> Settings:
+    """Those of the full profile; the records become the book's if no other folder is given.
+
+    Raises:
+        ValueError: see :func:`~tools.settings.read_settings`.
+    """
+    unlike = ("--seeds=", "--profile=")
+    others = [a for a in arguments if not a.startswith(unlike) and a != "--results="]
+    return read_settings([f"--results={ROOT / 'results'}", *others, "--profile=full"])
+
+
 def measure(settings: Settings, seeds: list[int]) -> None:
     """Train for all seeds, then renew the tables.
 
@@ -70,10 +81,8 @@ def measure(settings: Settings, seeds: list[int]) -> None:
 def main() -> None:
     """Read the command line, train, and say in a line what is wrong."""
     seeds = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith("--seeds=")]
-    others = [a for a in sys.argv[1:] if not a.startswith(("--seeds=", "--profile="))]
     try:
-        settings = read_settings([*others, "--profile=full"])
-        measure(settings, read_seeds(seeds[-1] if seeds else "0"))
+        measure(own_settings(sys.argv[1:]), read_seeds(seeds[-1] if seeds else "0"))
     except (ValueError, OSError) as error:
         sys.exit(f"make accuracy: {error}")
     except ChapterError as error:

@@ -176,7 +176,13 @@ def make_site(source: Path, builder: str = "html") -> None:
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "--all"]
     command += ["--builder", builder]
     command += ["-n", "-W", "--keep-going", str(source)]  # -n: links are checked too
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},  # for the extension tools.whole
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     log = plain(done.stdout + done.stderr)
     (source.parent / "website.log").write_text(log, encoding="utf-8")
     if done.returncode:
@@ -279,7 +285,8 @@ def main() -> None:
         kept = f"\nThe last good site, {good}, is as it was." if good.exists() else ""
         more = "" if settings.profile == "quick" else " Run it again to go on where it stopped."
         sys.exit(f"make book: {error}{kept}{more}")
-    print(f"\nThe book: {site / 'index.html'}")
+    profile = "" if settings.profile == "quick" else f" PROFILE={settings.profile}"
+    print(f"\nThe book: {site / 'index.html'}\nTry it runs where it is served: make serve{profile}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,16 @@ from nbformat import NotebookNode
 from tools.settings import ROOT
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-LANGUAGE = {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"}
+LANGUAGE = {
+    "file_extension": ".py",
+    "name": "python",
+    "nbconvert_exporter": "python",  # without it `nbconvert --to script` leaves the prose out
+    "pygments_lexer": "ipython3",
+}
+# What a cell may say of itself. What else an editor writes there, a person's name among it, goes.
+CELL_METADATA = ("tags", "mystnb", "cellView", "nbval")
+# What a picture may say of itself, besides its alternative text.
+PICTURE_METADATA = ("width", "height")
 FOLDERS = ("RESULTS", "CHECKPOINTS", "DOWNLOADS")
 PAPERMILL_BANNER = "papermill-error-cell-tag"
 
@@ -176,25 +185,56 @@ def plain(text: str) -> str:
 def normalize(notebook: NotebookNode, parameters: dict[str, Any] | None = None) -> NotebookNode:
     """Remove what differs between two equal runs, in place, and return the notebook.
 
-    Times, versions, random ids and the tools' notes go; pieces of one output stream, which are cut
-    by chance, are joined. The cell with the ``parameters`` of this run is kept, hidden, without
+    Times, versions, random ids and the tools' notes go: of metadata only what is known stays.
+    Pieces of one output stream, which are cut by chance, are joined. What an author writes for the
+    website, the alternative text of a figure and that a solution is folded, is said again where
+    other tools look for it. The cell with the ``parameters`` of this run is kept, hidden, without
     the folders of the machine.
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     notebook.nbformat_minor = max(notebook.nbformat_minor, 5)
     notebook.cells = [cell for cell in notebook.cells if PAPERMILL_BANNER not in tags(cell)]
     for cell in notebook.cells:
-        for noise in ("papermill", "execution", "collapsed", "scrolled", "ExecuteTime", "colab"):
-            cell.metadata.pop(noise, None)
-        if not tags(cell):
-            cell.metadata.pop("tags", None)
+        kept = {name: cell.metadata[name] for name in CELL_METADATA if cell.metadata.get(name)}
+        cell.metadata = nbformat.from_dict(kept | _for_other_tools(kept))
         if "injected-parameters" in tags(cell):
             cell.id = "injected-parameters"
             cell.metadata["tags"] = ["injected-parameters", "remove-cell"]
             cell.source = _public_source(parameters or {})
         if cell.cell_type == "code":
             cell.outputs = _join_streams(cell.outputs)
+            for output in cell.outputs:
+                if "data" in output:
+                    _normalize_data(output, alternative_text(cell))
     return notebook
+
+
+def alternative_text(cell: NotebookNode) -> str:
+    """What a figure's author wrote of it; empty if nothing."""
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+
+
+def _for_other_tools(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A cell that the website folds: closed in JupyterLab and VS Code, and in no set of slides."""
+    if "hide-cell" not in metadata.get("tags", []):
+        return {}
+    return {
+        "jupyter": {"outputs_hidden": True, "source_hidden": True},
+        "slideshow": {"slide_type": "skip"},
+    }
+
+
+def _normalize_data(output: NotebookNode, alternative: str) -> None:
+    """Text and pictures; a picture with its alternative text where nbconvert looks for it."""
+    data = {kind: v for kind, v in output.data.items() if kind.startswith(("text/", "image/"))}
+    metadata = {}
+    for kind in data:
+        if kind.startswith("image/"):
+            own = output.metadata.get(kind, {})
+            kept = {name: own[name] for name in PICTURE_METADATA if name in own}
+            kept |= {"alt": alternative} if alternative else {}
+            metadata |= {kind: kept} if kept else {}
+    output.data, output.metadata = nbformat.from_dict(data), nbformat.from_dict(metadata)
 
 
 def _public_source(parameters: dict[str, Any]) -> str:

@@ -7,7 +7,11 @@ import contextlib
 import io
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +32,8 @@ from vgglib.evaluation import predict
 from vgglib.figures import color_cloud, use_style
 from vgglib.statistics import ChannelStatistics
 
+#: Where esbuild is that web/package.json asks for.
+ESBUILD = ROOT / "web" / "node_modules" / "esbuild" / "bin" / "esbuild"
 #: Test images that are shown; all of them count for the accuracy.
 SHOWN = 12
 RECIPE = replace(
@@ -60,9 +66,10 @@ def make_figures(folder: Path) -> None:
     """Write everything that the figures load into ``folder``, which is made.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or npm's packages are not installed.
+        subprocess.CalledProcessError: the scripts do not fit together.
     """
-    shutil.copytree(ROOT / "web" / "figures", folder, dirs_exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     data = vgglib.load_data("shapes")
     experiment = vgglib.run_experiment("I", data, RECIPE, device="cpu", progress=False)
     network = experiment.model.eval()
@@ -104,6 +111,35 @@ def make_figures(folder: Path) -> None:
     with matplotlib.rc_context():
         use_style()
         _draw_static(folder, data, ranks, statistics)
+    bundle(ROOT / "web" / "figures", folder)
+
+
+def bundle(scripts: Path, folder: Path) -> None:
+    """Put the scripts, with the data and the pictures that they import, into ``figures.js``.
+
+    A browser refuses modules, and what a script would fetch, to a page that is opened from disk. So
+    this is one classic script that holds all but the network.
+
+    Args:
+        scripts: the folder of ``main.js`` and ``figures.css``.
+        folder: where the data lies, and where the script and the style sheet go.
+
+    Raises:
+        OSError: npm's packages are not installed.
+        subprocess.CalledProcessError: the scripts do not fit together; esbuild has said how.
+    """
+    if not ESBUILD.exists():
+        raise OSError(f"there is no {ESBUILD}: `make book` installs it, or: npm ci --prefix web")
+    with tempfile.TemporaryDirectory() as together:
+        for origin in (folder, scripts):  # an import names a file beside the script
+            shutil.copytree(origin, together, dirs_exist_ok=True)
+        command = [str(ESBUILD), "main.js", "--bundle", "--format=iife", "--minify"]
+        command += ["--loader:.png=dataurl", "--charset=utf8", "--log-level=warning"]
+        command += ["--legal-comments=none", f"--outfile={folder.resolve() / 'figures.js'}"]
+        # Node.js, with which esbuild starts, is beside the Python of the environment.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        subprocess.run(command, cwd=together, check=True, env={**os.environ, "PATH": path})
+    shutil.copy(scripts / "figures.css", folder)
 
 
 def write_palette(folder: Path) -> None:

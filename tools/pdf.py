@@ -40,7 +40,8 @@ def print_page(page: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.part")
     with open_browser() as browser:
         tab = browser.new_page(color_scheme="light")
-        # From a file the live figures do not start, so that their pictures stand in their place.
+        # The live figures do not start, so that their pictures stand in their place.
+        tab.route("**/figures.js", lambda route: route.abort())
         tab.goto(page.as_uri(), wait_until="networkidle")
         tab.evaluate("() => window.MathJax?.startup?.promise")
         tab.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")

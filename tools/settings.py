@@ -18,6 +18,8 @@ PROFILES = ("quick", "full")
 # The keys of a dict in the package, which cannot be imported before torch is installed.
 _DATA = (ROOT / "vgglib" / "data.py").read_text(encoding="utf-8")
 BUILT_IN = tuple(re.findall(r'"([^"]+)":', re.search(r"^SOURCES.*?^}", _DATA, re.M | re.S)[0]))
+#: What Jupyter Book 2 renames.
+RENAMED = ("_config.yml", "_toc.yml")
 LAYOUT = "train/<class>/* and test/<class>/*, one folder of images for each class"
 
 
@@ -77,11 +79,13 @@ def read_settings(arguments: list[str]) -> Settings:
     if given.epochs and not (given.epochs.isdecimal() and int(given.epochs)):
         raise ValueError(f"EPOCHS={given.epochs}: expected a whole number of 1 or more")
     data = check_data(given.data or ("shapes" if profile == "quick" else "cifar10"))
-    work = ROOT / "_build" / profile / "work"
+    place = ROOT / "_build" / profile
+    work = place / "work"
     if profile == "quick":  # reproducible: starts from nothing, touches nothing
         results, checkpoints = work / "results", work / "checkpoints"
     else:  # hours of work: goes on where it stopped, even in a new clone
-        results, checkpoints = ROOT / "results", checkpoint_folder(data)
+        # The published records are not replaced: `make accuracy` writes them.
+        results, checkpoints = place / "results", checkpoint_folder(data)
     return Settings(
         profile=profile,
         data=data,
@@ -91,6 +95,28 @@ def read_settings(arguments: list[str]) -> Settings:
         results=absolute(given.results) if given.results else results,
         checkpoints=absolute(given.checkpoints) if given.checkpoints else checkpoints,
     )
+
+
+def check_files(root: Path = ROOT) -> None:
+    """Find out whether Jupyter Book 2 has been here, which takes the files of version 1 away.
+
+    Raises:
+        ValueError: they are renamed; the message says how to undo it.
+    """
+    hidden = {
+        name: backups[0].name
+        for name in RENAMED
+        if not (root / name).exists() and (backups := sorted(root.glob(f".{name}*.bak")))
+    }
+    if hidden:
+        renamed = " and ".join(f"{name} is now {backup}" for name, backup in hidden.items())
+        undo = [f"mv {backup} {name}" for name, backup in hidden.items()]
+        undo += ["rm myst.yml"] * (root / "myst.yml").exists()
+        raise ValueError(
+            f"{renamed}: Jupyter Book 2 does that, if its question is answered with yes. This book"
+            " is made with Jupyter Book 1, which `make book` installs and calls. To undo it, in"
+            f" {root}: {' && '.join(undo)}"
+        )
 
 
 def check_data(data: str) -> str:
@@ -136,6 +162,7 @@ def _suggest(word: str, words: tuple[str, ...]) -> str:
 
 if __name__ == "__main__":
     try:
+        check_files()
         read_settings(sys.argv[1:])
     except ValueError as error:
         sys.exit(f"make: {error}")

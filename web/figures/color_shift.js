@@ -1,6 +1,10 @@
 // AlexNet's color shift: a picture, the cloud of its colors, and the three principal axes of the data set.
 
-import { chooser, load, make, picture, slider } from "./dom.js";
+import { chooser, make, picture, slider } from "./dom.js";
+import images from "./images.png";
+import palette from "./palette.json";
+import pca from "./pca.json";
+import { classes, labels } from "./predictions.json";
 
 const SIZE = 260;
 
@@ -11,8 +15,7 @@ export function shift({ eigenvalues, eigenvectors }, amplitudes, scale) {
 }
 
 export async function start(element) {
-  const [pca, sprite, { classes, labels }, palette] = await Promise.all(
-    [load("pca.json"), picture("images.png"), load("predictions.json"), load("palette.json")]);
+  const sprite = await picture(images);
   const state = { image: 0, amplitudes: [0, 0, 0], scale: "root" };
   const named = labels.slice(0, 10).map((label, i) => `${i + 1}: ${classes[label]}`);
   const before = make("canvas", { width: 32, height: 32, role: "img", "aria-label": "the picture" });

@@ -1,10 +1,10 @@
 // A network as the reader describes it: drawing, shapes, parameters and multiply-adds.
 
-import { chooser, draw, load, make, table, thousands } from "./dom.js";
+import known from "./configurations.json";
+import { chooser, draw, make, table, thousands } from "./dom.js";
 import { readConnected, readStacks, total, trace, writeStacks } from "./vgg.js";
 
-export async function start(element) {
-  const known = await load("configurations.json");
+export function start(element) {
   const field = (value, change) => make("input", { type: "text", value, spellcheck: "false", oninput: change });
   const stacks = field("", () => update());
   const connected = field("", () => update());

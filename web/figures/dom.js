@@ -54,17 +54,10 @@ export function table(header, rows) {
 /** 138357544 as "138,357,544". */
 export const thousands = (number) => number.toLocaleString("en-US");
 
-/** A file beside this one, as JSON. */
-export async function load(name) {
-  const answer = await fetch(new URL(name, import.meta.url));
-  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
-  return answer.json();
-}
-
-/** A picture beside this one, once it is there. */
-export async function picture(name) {
+/** A picture, once it is there. */
+export async function picture(address) {
   const image = new Image();
-  image.src = new URL(name, import.meta.url);
+  image.src = address;
   await image.decode();
   return image;
 }

@@ -1,13 +1,22 @@
 // Brings the figures of a page to life: each element with data-figure gets the module of that name.
 // Without scripts the picture inside it stays.
 
-for (const element of document.querySelectorAll("[data-figure]")) {
+import * as color_shift from "./color_shift.js";
+import * as configurations from "./configurations.js";
+import * as receptive_field from "./receptive_field.js";
+import * as top_k from "./top_k.js";
+import * as try_it from "./try_it.js";
+
+const FIGURES = { color_shift, configurations, receptive_field, top_k, try_it };
+
+async function start(element) {
   const name = element.dataset.figure;
   try {
-    const { start } = await import(`./${name}.js`);
-    await start(element);
+    await FIGURES[name].start(element);
     element.dataset.ready = "yes";
   } catch (error) {
     console.error(`figure ${name}:`, error);
   }
 }
+
+document.querySelectorAll("[data-figure]").forEach(start);

@@ -1,12 +1,13 @@
 // Top-k accuracy on real predictions: of a network that this build trained, on the built-in test images.
 
-import { load, make, picture, slider } from "./dom.js";
+import { make, picture, slider } from "./dom.js";
+import images from "./images.png";
+import { classes, labels, probabilities, ranks } from "./predictions.json";
 
 const SHOWN = 12;
 
 export async function start(element) {
-  const [{ classes, labels, probabilities, ranks }, sprite] = await Promise.all(
-    [load("predictions.json"), picture("images.png")]);
+  const sprite = await picture(images);
   const accuracy = make("p");
   const tiles = make("div", { class: "tiles" });
 

@@ -1,14 +1,25 @@
 // "Try it": a VGG that this build trained classifies in the reader's browser. Nothing is sent anywhere.
 
 import { shift } from "./color_shift.js";
-import { load, make, picture, slider } from "./dom.js";
+import { make, picture, slider } from "./dom.js";
+import images from "./images.png";
+import about from "./model.json";
+import pca from "./pca.json";
+import { labels } from "./predictions.json";
 import { tile } from "./top_k.js";
 
 const SIDE = 32;
 const SHOWN = 10;
+/** Where this script is, and beside it the network and the program that runs it. */
+const HERE = document.currentScript.src;
 
-export async function start(element) {
-  const about = await load("model.json");
+export function start(element) {
+  if (location.protocol === "file:") {
+    element.append(make("p", {}, "A browser does not load the network of a page that is opened from disk. ",
+      make("code", {}, "make serve"), " in the folder of the repository, or ", make("code", {}, "python3 -m http.server"),
+      " in that of the site, serves the same pages and prints an address: open it, and the network runs here."));
+    return;
+  }
   const size = (about.bytes / 1e6).toFixed(1);
   const begin = make("button", {
     type: "button",
@@ -16,7 +27,7 @@ export async function start(element) {
       begin.disabled = true;
       begin.textContent = "Loading \u2026";
       try {
-        await run(element, about);
+        await run(element);
       } catch (error) {
         begin.textContent = `It does not start here: ${error.message}`;
         throw error;
@@ -26,13 +37,11 @@ export async function start(element) {
   element.append(begin);
 }
 
-async function run(element, about) {
-  const runtime = await import(new URL("onnxruntime/ort.wasm.bundle.min.mjs", import.meta.url));
+async function run(element) {
+  const runtime = await import(new URL("onnxruntime/ort.wasm.bundle.min.mjs", HERE));
   runtime.env.wasm.numThreads = 1; // more need headers that a static server does not send
-  const address = new URL("model.onnx", import.meta.url).href;
-  const session = await runtime.InferenceSession.create(address);
-  const [pca, sprite, { labels }] = await Promise.all(
-    [load("pca.json"), picture("images.png"), load("predictions.json")]);
+  const session = await runtime.InferenceSession.create(new URL("model.onnx", HERE).href);
+  const sprite = await picture(images);
 
   const state = { amplitudes: [0, 0, 0], running: Promise.resolve() };
   const view = make("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": "what the network sees" });

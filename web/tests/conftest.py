@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tools.browser import open_browser
+from tools.serve import server
 from tools.settings import ROOT
 
 SITE = ROOT / "_build" / "quick" / "html"
@@ -66,29 +66,10 @@ def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """Where the site is served: in a folder of the server, since it must work in any."""
     root = tmp_path_factory.mktemp("server")
     (root / "some-folder").symlink_to(site.resolve())
-    handler = partial(_Quiet, directory=str(root))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/some-folder/"
-    server.shutdown()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    """As GitHub Pages and other hosts: a wrong address gets the site's own page."""
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def send_error(self, code: int, *more: object, **named: object) -> None:
-        page = Path(self.directory, "some-folder", "404.html")
-        if code != 404:
-            super().send_error(code, *more, **named)
-            return
-        self.send_response(code)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(page.read_bytes())
+    running = server(site, directory=root)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}/some-folder/"
+    running.shutdown()
 
 
 @pytest.fixture(scope="session")

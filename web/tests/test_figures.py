@@ -127,7 +127,7 @@ def test_a_network_that_cannot_be(figure: Callable, label: str, value: str, told
 def test_color_shift(figure: Callable, scale: str) -> None:
     amplitudes = [1.5, -2.0, 0.5]
     components = vgglib.channel_statistics(vgglib.load_data("shapes").train.images).pca()
-    transform = PCAColorShift(components.eigenvalues, components.eigenvectors, scale=scale)
+    transform = PCAColorShift(components.eigenvalues, components.eigenvectors, by=scale)
     image = torch.zeros(3, 1, 1)
     expected = transform.transform(image, {"a": torch.tensor(amplitudes)}).flatten()
     with figure("color_shift") as (_, element):
@@ -202,6 +202,24 @@ def test_a_picture_of_ones_own(figure: Callable, site: Path, tmp_path: Path) -> 
         torch.testing.assert_close(logits[0], expected, rtol=0, atol=1e-4)
         choose(tmp_path / "no.png")
         page.wait_for_function("document.querySelector('.problem').textContent.includes('PNG')")
+
+
+def test_from_disk_the_figures_play_and_one_says_what_it_needs(browser, site: Path) -> None:
+    page = browser.new_page()
+    page.goto((site / "pages" / "play.html").resolve().as_uri())
+    page.wait_for_selector("[data-figure=color_shift][data-ready=yes]")
+    element = page.locator("[data-figure=color_shift]")
+    before = element.inner_text()
+    slide(element, "a₁", 2.0)
+    assert element.inner_text() != before
+    slide(page.locator("[data-figure=top_k]"), "k", 10)
+    assert "Top-10: right for 100.0 %" in page.locator("[data-figure=top_k]").inner_text()
+    assert page.locator("[data-figure=configurations] svg rect").count()
+    page.goto((site / "pages" / "try_it.html").resolve().as_uri())
+    page.wait_for_selector("[data-figure=try_it][data-ready=yes]")
+    told = page.locator("[data-figure=try_it]").inner_text()
+    assert "make serve" in told and "python3 -m http.server" in told
+    page.close()
 
 
 def test_the_network_is_small(site: Path) -> None:

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import LOOKS
 from playwright.sync_api import Browser
 
+from conftest import LOOKS
 from tools.settings import ROOT
 
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -115,6 +115,28 @@ def test_search_finds(visit: Callable, words: str, page: str) -> None:
     with visit(f"search.html?q={words.replace(' ', '+')}") as seen:
         seen.page.locator(f"#search-results a[href^='{page}']").first.wait_for()
         assert not seen.elsewhere
+
+
+def test_page_is_whole_when_it_is_opened_from_disk(browser: Browser, site: Path, path: str) -> None:
+    """`make book` prints a path, and many a reader opens it."""
+    page = browser.new_page()
+    messages, elsewhere, failed = [], [], []
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("console", lambda m: m.type in ("log", "info") or messages.append(m.text))
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on(
+        "request",
+        lambda r: r.url.startswith(("file:", "data:", "blob:")) or elsewhere.append(r.url),
+    )
+    page.goto((site / path).resolve().as_uri(), wait_until="networkidle")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    assert not messages + elsewhere + failed
+    folders = page.evaluate(
+        "[...document.links].map(a => a.href).filter(a => a.startsWith('file:') && a.endsWith('/'))"
+    )
+    assert not folders, "from disk a link to a folder shows a list of its files"
+    assert not page.evaluate("document.querySelectorAll('[data-figure]:not([data-ready])').length")
+    page.close()
 
 
 def test_weight(visit: Callable, path: str, record_property: Callable) -> None:
