@@ -239,6 +239,15 @@ def test_a_file_that_is_no_image_is_found_before_the_first_image_is_read(images)
         imagenet.find_files(imagenet.find_classes(images).values())
 
 
+def test_an_image_that_is_too_thin_to_be_tested_as_a_whole_is_left_out(tmp_path):
+    for name, size in (("thin", (3300, 200)), ("wide", (3200, 200))):
+        Image.new("RGB", size).save(tmp_path / f"{name}.png")
+    left_out = []
+    files = [(tmp_path / "thin.png", 0), (tmp_path / "wide.png", 1)]
+    assert [label for _, label in imagenet.read_files(files, left_out)] == [1]
+    assert "thin.png' is too thin to be tested as a whole: 3300x200 pixels" in left_out[0]
+
+
 def test_a_class_without_images_is_named(images):
     for file in (images / "class3").iterdir():
         file.unlink()

@@ -35,7 +35,8 @@ from tools.chapters import (
     read,
     to_bytes,
 )
-from tools.settings import ROOT, check_files, read_settings
+from tools.settings import ROOT, TEST_SPLITS, check_files, read_settings
+from vgglib import folders
 from vgglib.data import SOURCES
 
 
@@ -139,6 +140,17 @@ def test_a_build_that_make_did_not_prepare_is_refused(tmp_path):
     # First: without what make installs others are missing, too, and that would be told instead.
     assert config["config"]["extensions"][0] == whole.__name__
     assert config["local_extensions"] == {whole.__name__: "."}
+
+
+@pytest.mark.parametrize("layout", ["train cat,test cat", "train cat,val cat", "cat,dog"])
+def test_the_layouts_that_load_data_takes_are_taken(monkeypatch, tmp_path, layout):
+    monkeypatch.chdir(tmp_path)
+    for place in layout.split(","):
+        folder = tmp_path.joinpath(*place.split())
+        folder.mkdir(parents=True)
+        (folder / "1.png").touch()
+    assert read_settings(["--data=."]).data == str(tmp_path)
+    assert ("test", *folders.VALIDATION) == TEST_SPLITS
 
 
 def test_make_refuses_before_it_installs_anything(tmp_path):

@@ -20,6 +20,8 @@ _DATA = (ROOT / "vgglib" / "data.py").read_text(encoding="utf-8")
 BUILT_IN = tuple(re.findall(r'"([^"]+)":', re.search(r"^SOURCES.*?^}", _DATA, re.M | re.S)[0]))
 #: What Jupyter Book 2 renames.
 RENAMED = ("_config.yml", "_toc.yml")
+#: What the folder of test images may be called, the first that is there; see `vgglib/folders.py`.
+TEST_SPLITS = ("test", "val", "valid", "validation")
 LAYOUT = "train/<class>/* and test/<class>/*, one folder of images for each class"
 
 
@@ -138,9 +140,12 @@ def check_data(data: str) -> str:
             f"DATA={data}: the folder has the name of a built-in data set, whose records its own"
             " would be mixed with; rename it"
         )
-    for part in ("train", "test"):
-        if not any((folder / part).glob("*/*")):
-            raise ValueError(f"DATA={data}: no images in {folder / part}; expected {LAYOUT}")
+    # A split for the test may have another name, and of a folder without splits one is drawn.
+    found = [part for part in ("train", *TEST_SPLITS) if (folder / part).is_dir()]
+    places = [folder / "train", folder / [*found, "test"][1]] if "train" in found else [folder]
+    for place in places:
+        if not any(place.glob("*/*")):
+            raise ValueError(f"DATA={data}: no images in {place}; expected {LAYOUT}")
     return str(folder)
 
 

@@ -47,6 +47,10 @@ from vgglib.weights import check_numbers, load_torchvision, plain_state_dict, re
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
+# Of an image that is tested as a whole, how many times the shorter side the longer one may be: its
+# activations take memory by the longer one.
+_THIN = 16
+
 #: The first and the last of ImageNet's classes, by their WordNet numbers.
 FIRST, LAST = "n01440764", "n15075141"
 
@@ -218,8 +222,15 @@ def read_files(
             image = read_image(file)
         except ValueError as error:
             left_out.append(str(error))
-        else:
-            yield image, label
+            continue
+        short, long = sorted(image.shape[-2:])
+        if long > _THIN * short:
+            left_out.append(
+                f"{str(file)!r} is too thin to be tested as a whole: {long}x{short} pixels, and one"
+                f" side may be {_THIN} times the other; crop it"
+            )
+            continue
+        yield image, label
 
 
 def measure_errors(
