@@ -433,9 +433,10 @@ def test_a_training_that_is_recorded_obeys_the_settings_and_can_be_resumed(name)
     calls = [
         {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
         for cell in cells
-        if cell.cell_type == "code" and "run_experiment(" in cell.source
+        if cell.cell_type == "code"
         for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("run_experiment")
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith(("run_experiment", "run_series"))
     ]
     recorded = [call for call in calls if call.get("results") == "RESULTS"]
     assert len(recorded) == 1
