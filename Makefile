@@ -70,16 +70,16 @@ test: python settings $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 	@$(BIN)/python -m tools.compare
 
-test-machines: $(INSTALLED)
+test-machines: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.machines --machine="$${MACHINE:-all}" $$CHAPTER
 
-margins: $(INSTALLED)
+margins: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.margins $$CHAPTER
 
 test-site: $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m pytest web/tests -q --site="_build/$${PROFILE:-quick}/html"
 
-pdf: $(INSTALLED) $(PACKAGES)
+pdf: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.pdf --profile="$$PROFILE"
 
 handout: python settings $(INSTALLED)
@@ -88,7 +88,7 @@ handout: python settings $(INSTALLED)
 slides: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.slides $$CHAPTER
 
-colab: $(INSTALLED)
+colab: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.colab $$CHAPTER
 
 refresh: python settings $(INSTALLED)

@@ -117,7 +117,7 @@ def check_files(root: Path = ROOT) -> None:
         raise ValueError(
             f"{renamed}: Jupyter Book 2 does that, if its question is answered with yes. This book"
             " is made with Jupyter Book 1, which `make book` installs and calls. To undo it, in"
-            f" {root}: {' && '.join(undo)}"
+            f" {root}: {' && '.join(undo)}; lines that it added to .gitignore do no harm"
         )
 
 

@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--epochs", type=int, help="fewer or more, with patience in proportion")
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     add("--precision", default="auto", choices=["auto", *PRECISIONS])
-    add("--results", default="results", help="folder for the records")
+    add("--results", default="my_results", help="folder for the records")
     add("--checkpoints", default="checkpoints", help="folder for the checkpoints")
     add("--downloads", default="data", help="folder for downloads")
     try:
