@@ -39,6 +39,16 @@ def test_looking_leaves_mode_and_hooks_as_they_were(model, images):
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_a_layer_is_seen_before_an_activation_that_works_in_place(images):
+    model = vgg("I", image_size=16, width=1 / 32)
+    before = activations(model, images, ["features.stack1.conv1"])["features.stack1.conv1"]
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True
+    seen = activations(model, images, ["features.stack1.conv1"])["features.stack1.conv1"]
+    assert torch.equal(seen, before) and (seen < 0).any()
+
+
 def test_an_unknown_layer_is_refused(model, images):
     with pytest.raises(ValueError, match=r"no layer 'features.stack9'.* features.stack3"):
         activations(model, images, ["features.stack9"])

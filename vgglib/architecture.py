@@ -323,7 +323,8 @@ def initialize(
 ) -> None:
     r"""Draw the weights of all convolutions and fully connected layers anew, in place.
 
-    Biases become 0, batch normalization starts as the identity.
+    Biases become 0, batch normalization starts as the identity. torch draws other numbers for
+    weights in channels_last: the same seed gives the same network in the same memory format.
 
     Args:
         model: the network.

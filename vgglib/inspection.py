@@ -41,7 +41,8 @@ def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict
     found: dict[str, Tensor] = {}
     hooks = [
         modules[name].register_forward_hook(
-            lambda _, inputs, output, name=name: found.update({name: output.detach().float()})
+            # A copy: an activation that works in place would write over the layer before it.
+            lambda _, inputs, output, name=name: found.update({name: output.float().clone()})
         )
         for name in layers
     ]
