@@ -401,3 +401,23 @@ def test_bad_arguments_get_one_line(monkeypatch, tmp_path, arguments, message):
     with pytest.raises(SystemExit, match=message):
         main(arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_of_processes_that_have_not_met_is_refused(monkeypatch):
+    told = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "a"}
+    for name, value in {**told, "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="several processes were started, and each would train"):
+        distributed.check_met()
+
+
+def test_a_process_that_is_shown_one_gpu_alone_takes_it(monkeypatch):
+    told = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "3", "MASTER_ADDR": "a"}
+    for name, value in {**told, "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
+    with distributed.process_group(torch.device("cuda")) as device:
+        assert device == torch.device("cuda", 0)

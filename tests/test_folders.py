@@ -178,12 +178,8 @@ def test_images_of_a_folder_are_read_when_they_are_asked_for(image_folder):
     next(images)
     for file in image_folder.glob("*/*/*.png"):
         file.write_text("damaged")
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match="13 files cannot be used"):
         next(images)
-
-
-# --------------------------------------------------------------------------------------------------
-# Resizing
 
 
 def test_pgm_and_others_are_read_and_what_other_programs_would_run_is_not(tmp_path):
@@ -239,6 +235,45 @@ def test_a_link_to_nothing_and_a_link_into_itself_are_refused(image_folder):
     (image_folder / "train" / "again").symlink_to(image_folder)
     with pytest.raises(ValueError, match="again' is a link to a folder that it lies in"):
         image_files(image_folder)
+
+
+def test_wrong_files_of_all_classes_and_splits_are_named_at_once(image_folder):
+    (image_folder / "train" / "cat" / "notes.txt").touch()
+    (image_folder / "train" / "dog" / "notes.txt").touch()
+    (image_folder / "test" / "dog" / "lost.png").symlink_to("nowhere.png")
+    with pytest.raises(ValueError) as caught:
+        load_data(image_folder)
+    lines = str(caught.value).split("\n")
+    assert lines[0] == "3 files cannot be used:" and len(lines) == 4
+    for line, name in zip(lines[1:], ("cat/notes", "dog/notes", "test/dog/lost"), strict=True):
+        assert name in line
+
+
+def test_the_statistics_of_a_folder_name_all_bad_files(image_folder):
+    for name in ("cat", "dog"):
+        (image_folder / "train" / name / "bad.png").write_text("no image")
+    with pytest.raises(ValueError, match="2 files cannot be used"):
+        channel_statistics(image_folder)
+
+
+def test_a_damaged_note_of_how_to_turn_a_picture_leaves_it_as_it_is(tmp_path, monkeypatch):
+    Image.new("RGB", (4, 2), (9, 9, 9)).save(tmp_path / "photo.jpg")
+
+    def fail(*arguments, **options):
+        raise TypeError("unexpected tag")
+
+    monkeypatch.setattr(folders.ImageOps, "exif_transpose", fail)
+    assert read_image(tmp_path / "photo.jpg").shape == (3, 2, 4)
+
+
+def test_an_error_of_any_kind_names_the_file(tmp_path, save_image, monkeypatch):
+    def fail(*arguments):
+        raise NotImplementedError("unimplemented pixel format")
+
+    path = save_image(tmp_path / "photo.png")
+    monkeypatch.setattr(folders, "_upright_rgb", fail)
+    with pytest.raises(ValueError, match=r"photo.png' is damaged or no image \(unimplemented"):
+        read_image(path)
 
 
 def test_bad_files_of_all_splits_are_named_at_once_ten_and_how_many_more(image_folder):

@@ -28,6 +28,8 @@ SMALL = [
     "32",
     "--device",
     "cpu",
+    "--mean",
+    *map(str, imagenet.MEAN),
 ]
 
 
@@ -134,7 +136,9 @@ def test_a_checkpoint_of_a_training_will_do(weights):
     halved = {name: weight / 2 for name, weight in state.items()}
     for checkpoint in ({"model": state}, {"model": halved, "average": state}):
         torch.save({**checkpoint, "history": {}}, weights)
-        network, _ = imagenet.load_network("A", str(weights), CLASSES, image_size=32, width=1 / 16)
+        network, _ = imagenet.load_network(
+            "A", str(weights), CLASSES, image_size=32, width=1 / 16, mean=imagenet.MEAN
+        )
         assert torch.equal(network.classifier.fc1.weight, state["classifier.fc1.weight"])
 
 
@@ -271,7 +275,8 @@ def own(tmp_path, save_image):
     data = load_data(tmp_path / "photos", image_size=16)
     recipe = replace(RECIPES["classic"], epochs=1, width=1 / 16, color_std=0.0, batch_size=4)
     torch.manual_seed(2)
-    run = run_experiment("I", data, recipe, checkpoints=tmp_path, device="cpu")
+    options = {"checkpoints": tmp_path, "device": "cpu", "precision": "float32"}
+    run = run_experiment("I", data, recipe, **options)
     (checkpoint,) = tmp_path.glob("*.pt")
     return tmp_path / "photos" / "test", checkpoint, run
 
@@ -315,6 +320,21 @@ def test_other_classes_than_the_checkpoints_are_refused(own):
     (images / "dark").rename(images / "black")
     with pytest.raises(SystemExit, match="for the classes dark, light, middle, and the folders"):
         imagenet.main(["--images", str(images), "--weights", str(checkpoint), "--networks", "I"])
+
+
+def test_weights_that_do_not_say_their_mean_need_it(images, weights):
+    usual = ["--images", str(images), "--weights", str(weights), *SMALL[: SMALL.index("--mean")]]
+    with pytest.raises(SystemExit, match="do not say the mean of their training images: give --"):
+        imagenet.main(usual)
+
+
+def test_a_training_that_has_not_ended_is_told(own, capsys):
+    images, checkpoint, _ = own
+    state = torch.load(checkpoint, weights_only=True)
+    state["identity"]["recipe's epochs"] = 3
+    torch.save(state, checkpoint)
+    imagenet.load_network("I", str(checkpoint), run_classes(images))
+    assert capsys.readouterr().err.endswith("its training is at 1 of 3 epochs\n")
 
 
 def test_the_same_options_as_the_checkpoints_are_no_contradiction(own):

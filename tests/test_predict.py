@@ -63,7 +63,7 @@ def test_bad_photos_are_named_and_the_others_are_told(trained, tmp_path, save_im
     ("content", "message"),
     [
         (None, "there is no file"),
-        (b"no weights", "is damaged or holds no weights"),
+        (b"no weights", "is damaged"),
         ({"weight": torch.zeros(1)}, "does not say what it is for"),
         ({"model": {}, "args": argparse.Namespace(a=1)}, "holds Python objects besides weights"),
         ([1, 2], "holds list: expected a dict"),
@@ -86,3 +86,36 @@ def test_weights_that_are_no_numbers_are_refused(trained, tmp_path):
     torch.save(state, tmp_path / "nan.pt")
     with pytest.raises(ValueError, match=r"classifier.fc1.bias' has numbers that are not finite"):
         load_trained(tmp_path / "nan.pt")
+
+
+def test_of_crops_the_network_sees_as_much_as_in_its_training(tmp_path, save_image):
+    recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16, crop=16, training_scale=(24, 24))
+    data = load_data(train_images=60, test_images=20)
+    run = run_experiment("I", data, recipe, checkpoints=tmp_path, device="cpu")
+    (checkpoint,) = tmp_path.glob("*.pt")
+    trained = load_trained(checkpoint)
+    assert (trained.model.image_size, trained.scale) == ((16, 16), 24)
+    photo = save_image(tmp_path / "photo.png", size=(24, 24))
+    (own,) = predict(run.model, read_image(photo)[None], run.test_transform)
+    name, percent = trained.name_image(photo, 1)[0]
+    assert trained.classes[own.argmax()] == name
+    assert percent == pytest.approx(100 * own.max().item(), abs=0.01)
+
+
+@pytest.mark.parametrize("change", ["activation", "head"])
+def test_a_network_that_was_changed_by_hand_is_not_taken_for_another(tmp_path, change):
+    """It trains and resumes; but its descriptors alone would build another network."""
+    recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16)
+    data = load_data(train_images=60, test_images=20)
+    model = vgglib.make_network("I", data, recipe)
+    if change == "activation":
+        model.classifier.activation1 = torch.nn.Tanh()
+    else:
+        last = model.classifier[-1]
+        model.classifier.fc2 = torch.nn.Sequential(torch.nn.Dropout(0.1), last)
+    augment, preprocess = vgglib.make_transforms(data, recipe)
+    options = {"train_transform": augment, "test_transform": preprocess, "device": "cpu"}
+    for _ in range(2):
+        vgglib.train(model, data, recipe, checkpoint=tmp_path / "run.pt", **options)
+    with pytest.raises(ValueError, match="does not say what it is for"):
+        load_trained(tmp_path / "run.pt")

@@ -228,6 +228,16 @@ def test_the_published_records_of_a_data_set_are_of_the_same_images():
     assert {name: len(found) for name, found in prints.items()} == dict.fromkeys(prints, 1)
 
 
+def test_the_same_files_are_the_same_images_and_so_are_the_same_pixels(tmp_path):
+    write_record(tmp_path, make(dataset="photos", data_fingerprint="a1", data_origin="f1"))
+    for change in ({"data_fingerprint": "a2"}, {"data_origin": "f2"}):
+        same = {"dataset": "photos", "data_fingerprint": "a1", "data_origin": "f1"} | change
+        records.check_replaceable(tmp_path, make(**same))
+    with pytest.raises(ValueError, match="its data_fingerprint differs"):
+        other = {"data_fingerprint": "a2", "data_origin": "f2"}
+        records.check_replaceable(tmp_path, make(dataset="photos", **other))
+
+
 @pytest.mark.parametrize("key", ["start", "data_fingerprint"])
 def test_the_record_of_another_training_is_not_replaced(tmp_path, key):
     record = make(dataset="photos", data_fingerprint="a1")

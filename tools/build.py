@@ -176,9 +176,10 @@ def make_site(source: Path, builder: str = "html") -> None:
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "--all"]
     command += ["--builder", builder]
     command += ["-n", "-W", "--keep-going", str(source)]  # -n: links are checked too
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         command,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},  # for the extension tools.whole
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},  # for the extension tools.whole
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -66,8 +66,8 @@ def make_figures(folder: Path) -> None:
     """Write everything that the figures load into ``folder``, which is made.
 
     Raises:
-        OSError: the folder cannot be written, or npm's packages are not installed.
-        subprocess.CalledProcessError: the scripts do not fit together.
+        OSError: the folder cannot be written, npm's packages are not installed, or the scripts do
+            not fit together.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = vgglib.load_data("shapes")
@@ -125,8 +125,8 @@ def bundle(scripts: Path, folder: Path) -> None:
         folder: where the data lies, and where the script and the style sheet go.
 
     Raises:
-        OSError: npm's packages are not installed.
-        subprocess.CalledProcessError: the scripts do not fit together; esbuild has said how.
+        OSError: npm's packages are not installed, or the scripts do not fit together; esbuild has
+            said how.
     """
     if not ESBUILD.exists():
         raise OSError(f"there is no {ESBUILD}: `make book` installs it, or: npm ci --prefix web")
@@ -138,7 +138,9 @@ def bundle(scripts: Path, folder: Path) -> None:
         command += ["--legal-comments=none", f"--outfile={folder.resolve() / 'figures.js'}"]
         # Node.js, with which esbuild starts, is beside the Python of the environment.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        subprocess.run(command, cwd=together, check=True, env={**os.environ, "PATH": path})
+        done = subprocess.run(command, cwd=together, env={**os.environ, "PATH": path})
+        if done.returncode:
+            raise OSError("the scripts of the live figures do not fit together: see above")
     shutil.copy(scripts / "figures.css", folder)
 
 

@@ -142,7 +142,10 @@ def check_data(data: str) -> str:
         )
     # A split for the test may have another name, and of a folder without splits one is drawn.
     found = [part for part in ("train", *TEST_SPLITS) if (folder / part).is_dir()]
-    places = [folder / "train", folder / [*found, "test"][1]] if "train" in found else [folder]
+    places = [folder]
+    if found:
+        tests = [part for part in found if part != "train"]
+        places = [folder / "train", folder / [*tests, "test"][0]]
     for place in places:
         if not any(place.glob("*/*")):
             raise ValueError(f"DATA={data}: no images in {place}; expected {LAYOUT}")

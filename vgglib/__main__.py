@@ -58,9 +58,8 @@ def run(given: argparse.Namespace) -> None:
         )
         distributed.from_first(lambda: loaded.append(load()))
         data = loaded[0] if loaded else load()
-        if data.name != "shapes":  # those are drawn by the same code
-            prints = distributed.from_all(data.fingerprint)
-            distributed.from_first(lambda: check_same(prints))
+        prints = distributed.from_all(data.fingerprint)
+        distributed.from_first(lambda: check_same(prints))
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
         for seed in given.seeds:
@@ -172,8 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run(parser.parse_args(arguments))
     except (ValueError, OSError, RuntimeError, FloatingPointError, InAllProcesses) as error:
         sys.exit(f"vgglib: {error}" if distributed.is_told_here(error) else 1)
-    except KeyboardInterrupt as stop:
-        if distributed.is_told_here(stop):
+    except KeyboardInterrupt:
+        if distributed.is_first():
             print("\nvgglib: stopped; the same command goes on where it was", file=sys.stderr)
         sys.exit(130)  # as the shell has it for Ctrl-C
 

@@ -8,9 +8,7 @@ schedules and choices never see the test set.
 from __future__ import annotations
 
 import hashlib
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
@@ -25,6 +23,7 @@ from torchvision.datasets.utils import check_integrity, download_and_extract_arc
 from vgglib import shapes
 from vgglib.checks import check_int, check_number, check_tensors
 from vgglib.folders import LAYOUT, find_images, find_parts, read_squares
+from vgglib.machine.files import patience
 
 # The binary version of CIFAR-10, from its author's page with its checksum. torchvision's own class
 # takes the Python version, which is a pickle, and a pickle may run any code when it is loaded.
@@ -46,9 +45,6 @@ CIFAR10_FILES = {
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
 
-# Seconds that a server may be silent.
-_PATIENCE = 30
-
 
 @dataclass(frozen=True, eq=False)  # tensors do not compare to a bool
 class Split:
@@ -59,6 +55,7 @@ class Split:
         labels: int64, shape (N,), classes from 0; other types of integers are converted.
         origin: a digest of what they were made from (files, or what was to be drawn), which is the
             same on every machine, where a pixel may differ; ``None``: nothing but the images.
+            Images that torch changes in place lose it; a change through numpy is not noticed.
 
     Raises:
         TypeError: no tensors, images that are no bytes, or labels that are no integers.
@@ -86,6 +83,13 @@ class Split:
             raise ValueError(
                 f"expected labels of shape ({len(self.images)},), got {tuple(self.labels.shape)}"
             )
+        object.__setattr__(self, "_versions", self._count_changes())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "origin": self._present_origin()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # of a copy, whose tensors are new
+        vars(self).update(state)
         object.__setattr__(self, "_versions", self._count_changes())
 
     def _count_changes(self) -> list[int | None]:
@@ -124,10 +128,10 @@ class Split:
         """The split on another device."""
         return Split(self.images.to(device), self.labels.to(device), self._present_origin())
 
-    def update(self, digest: Any) -> None:
+    def update(self, digest: Any, *, by_origin: bool = True) -> None:
         """Feed what tells the split from others to a digest of :mod:`hashlib`."""
         origin = self._present_origin()
-        if origin is not None:
+        if by_origin and origin is not None:
             digest.update(origin.encode())
             return
         for tensor in (self.images, self.labels):
@@ -220,9 +224,17 @@ class Data:
         Of the SHA-256 of what the images were made from (the files, or what was to be drawn), or of
         the images and labels themselves where nothing else is known.
         """
+        return self._digest(by_origin=True)
+
+    @cached_property
+    def pixel_fingerprint(self) -> str:
+        """16 digits of the SHA-256 of all images and labels, as the records have them."""
+        return self._digest(by_origin=False)
+
+    def _digest(self, *, by_origin: bool) -> str:
         digest = hashlib.sha256()
         for split in self.splits.values():
-            split.update(digest)
+            split.update(digest, by_origin=by_origin)
         return digest.hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -383,7 +395,7 @@ def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
         archive = root / CIFAR10_URL.rsplit("/", 1)[1]
         try:
             # Checks the MD5 sum of the archive; one that is there and whole is not fetched again.
-            with _patience():
+            with patience():
                 download_and_extract_archive(CIFAR10_URL, str(root), md5=CIFAR10_MD5)
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
             if archive.exists() and not check_integrity(str(archive), CIFAR10_MD5):
@@ -395,17 +407,6 @@ def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
     *train, test = files
     splits = {"train": _read_cifar10(train), "test": _read_cifar10([test])}
     return "cifar10", CIFAR10_CLASSES, splits
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Within it, a server that accepts and says nothing is an error, and not a wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _read_cifar10(files: list[Path]) -> Split:

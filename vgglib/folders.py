@@ -15,7 +15,7 @@ import unicodedata
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +49,15 @@ def image_files(folder: Path) -> list[Path]:
 
     Raises:
         ValueError: files that are no images, links to nothing, or a link that leads back to a
-            folder that it lies in; the first ten are named.
+            folder that it lies in; ten are named.
     """
+    found, bad = sort_out(folder)
+    refuse(bad)
+    return found
+
+
+def sort_out(folder: Path) -> tuple[list[Path], list[str]]:
+    """The images below a folder, and a sentence on each file that cannot be one."""
     found, bad = [], []
     for file in _walk(folder, ()):
         if file.is_dir():
@@ -64,8 +71,7 @@ def image_files(folder: Path) -> list[Path]:
             )
         else:
             found.append(file)
-    refuse(bad)
-    return sorted(found)
+    return sorted(found), sorted(bad)
 
 
 def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
@@ -231,22 +237,27 @@ def find_images(parts: dict[str, Path]) -> tuple[tuple[str, ...], dict[str, list
                     f"{str(parts[one])!r} lacks the class {', '.join(missing)}, which"
                     f" {parts[other].name!r} has: both need the same classes"
                 )
-    return classes, {
-        part: [_class_files(folders[name]) for name in classes] for part, folders in found.items()
-    }
+    files: dict[str, list[list[Path]]] = {}
+    bad: list[str] = []
+    for part, folders in found.items():
+        sorted_out = [_class_files(folders[name]) for name in classes]
+        files[part] = [images for images, _ in sorted_out]
+        bad += [problem for _, problems in sorted_out for problem in problems]
+    refuse(bad)
+    return classes, files
 
 
-def _class_files(folder: Path) -> list[Path]:
+def _class_files(folder: Path) -> tuple[list[Path], list[str]]:
     inner = [path for path in visible(folder) if path.is_dir()]
     if inner:
         raise ValueError(
             f"{str(inner[0])!r} is a folder within a class, whose images would be left out: move"
             " them up into the folder of their class"
         )
-    files = image_files(folder)
-    if not files:
+    files, bad = sort_out(folder)
+    if not files and not bad:
         raise ValueError(f"{str(folder)!r} is empty: expected at least one image")
-    return files
+    return files, bad
 
 
 # --------------------------------------------------------------------------------------------------
@@ -270,27 +281,37 @@ def read_image(file: Path, size: int | None = None) -> Tensor:
     """
     try:
         with Image.open(file, formats=_formats()) as image:
-            large = image.width * image.height > _LARGE
-            with _one_at_a_time if large else nullcontext():
-                pixels = np.array(_square(_upright_rgb(image), size))
+            if image.mode.startswith(("I", "F")):
+                # Pillow would cut off what is above 255, which makes most of the picture white.
+                deep = image.mode
+            else:
+                deep, large = "", image.width * image.height > _LARGE
+                with _one_at_a_time if large else nullcontext():
+                    pixels = np.array(_square(_upright_rgb(image), size))
     except Image.DecompressionBombError as error:
         raise ValueError(
             f"{str(file)!r} is larger than Pillow allows ({error}): make it smaller, or, if you"
-            " know where it comes from, set PIL.Image.MAX_IMAGE_PIXELS to more before"
+            " know where it comes from, set PIL.Image.MAX_IMAGE_PIXELS to more in Python before"
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except PermissionError as error:
+        raise ValueError(f"{str(file)!r} may not be read: change its permissions") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # each of Pillow's formats has errors of its own
         raise ValueError(
             f"{str(file)!r} is damaged or no image ({error}): replace or remove it"
         ) from error
+    if deep:
+        raise ValueError(f"{str(file)!r} has more than 8 bits (mode {deep}): convert it to 8 bits")
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    # Cameras store a turned picture as it came, with a note how to turn it.
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith(("I", "F")):
-        # Pillow would cut off what is above 255, which makes most of the picture white.
-        raise ValueError(f"more than 8 bits, mode {image.mode}: convert it to 8 bits")
+    # Cameras store a turned picture as it came, with a note how to turn it. Where that note is
+    # damaged, the picture is taken as it is.
+    image.load()
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
     if image.has_transparency_data:
         # Under full transparency any color may be stored, which nobody sees.
         image = image.convert("RGBA")
@@ -341,7 +362,8 @@ def read_folder_images(folder: str | Path) -> Iterator[Tensor]:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: it has no images, or a file is no image or is damaged.
+        ValueError: it has no images or files that are none; after the last image, some could not
+            be read: ten are named.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -349,4 +371,17 @@ def read_folder_images(folder: str | Path) -> Iterator[Tensor]:
     files = image_files(folder)
     if not files:
         raise ValueError(f"no images below {str(folder)!r}")
-    return map(read_image, files)
+    return _read_each(files)
+
+
+def _read_each(files: list[Path]) -> Iterator[Tensor]:
+    """Each image that can be read, and then one error for all that cannot."""
+    bad = []
+    for file in files:
+        try:
+            image = read_image(file)
+        except ValueError as error:
+            bad.append(str(error))
+        else:
+            yield image
+    refuse(bad)

@@ -26,10 +26,11 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from vgglib.architecture import VGG
-from vgglib.configurations import CONFIGURATIONS, TORCHVISION, vgg
+from vgglib.configurations import CONFIGURATIONS, TORCHVISION, check_names, vgg
 from vgglib.evaluation import top_k_error
-from vgglib.folders import class_folders, image_files, read_image, refuse
+from vgglib.folders import class_folders, read_image, refuse, sort_out
 from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
+from vgglib.machine.files import patience
 from vgglib.protocols import (
     METHODS,
     Protocol,
@@ -84,6 +85,7 @@ def load_network(
             no weights of this network, or a checkpoint says otherwise than what was asked for.
         OSError: the file is not there, or the download failed.
     """
+    check_names("networks", [name])
     asked = {"image_size": image_size, "width": width, "batch_norm": batch_norm}
     options = {key: value for key, value in asked.items() if value is not None}
     if weights == "torchvision":
@@ -99,15 +101,20 @@ def load_network(
             )
         # weights_only: a pickle could run any code when it is loaded.
         source = models.get_model_weights(TORCHVISION[name] + "_bn" * bool(batch_norm))
-        state = source.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
+        with patience():
+            state = source.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
     else:
         state = read_weights(weights)
         trained = from_checkpoint(state)
         if trained is not None:
             _check_asked(weights, trained, name, classes, mean, options)
+            if trained.warning:
+                print(f"{weights}: {trained.warning}", file=sys.stderr)
             return trained.model, trained.transform
         # Where a training averaged its weights, the average is the network.
         state = state.get("average", state)
+    if known := (state.get("use") or {}).get("classes"):
+        _check_classes(weights, known, classes)
     network = vgg(name, num_classes=len(classes), **options)
     try:
         state = plain_state_dict(state)
@@ -118,6 +125,8 @@ def load_network(
             )
         check_numbers(state)
         network.load_state_dict(state)
+        if mean is None and (classes[0], classes[-1]) != (FIRST, LAST):
+            raise ValueError("they do not say the mean of their training images: give --mean R G B")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{weights!r} holds no weights of configuration {name} for {len(classes)} classes:"
@@ -135,11 +144,9 @@ def _check_asked(
     options: dict[str, Any],
 ) -> None:
     """Refuse a checkpoint that says otherwise than what was asked for."""
-    if tuple(classes) != trained.classes:
-        raise ValueError(
-            f"{file!r} is of a network for the classes {_few(trained.classes)}, and the folders of"
-            f" the images are {_few(classes)}: give it the images of its own classes"
-        )
+    _check_classes(file, trained.classes, classes)
+    if trained.model.in_channels != 3:
+        raise ValueError(f"{file!r} is of a network for gray images: expected one for RGB")
     if mean is not None and any(
         abs(a - b) > 1e-3 for a, b in zip(mean, trained.transform.mean, strict=True)
     ):
@@ -161,6 +168,14 @@ def _check_asked(
         raise ValueError(
             f"{file!r} is of another network than {name}{given}: expected the name that it was"
             " trained by, and none of --crop, --width and --batch-norm"
+        )
+
+
+def _check_classes(file: str, known: Sequence[str], found: Sequence[str]) -> None:
+    if list(known) != list(found):
+        raise ValueError(
+            f"{file!r} is of a network for the classes {_few(known)}, and the folders of the images"
+            f" are {_few(found)}: give it the images of its own classes"
         )
 
 
@@ -205,8 +220,12 @@ def find_files(folders: Sequence[Path], limit: int | None = None) -> list[tuple[
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be 1 or more images of each class, got {limit}")
-    found = {folder: image_files(folder)[:limit] for folder in folders}
-    refuse(f"no images below {str(folder)!r}" for folder, files in found.items() if not files)
+    found, bad = {}, []
+    for folder in folders:
+        files, problems = sort_out(folder)
+        found[folder] = files[:limit]
+        bad += problems or ([] if files else [f"no images below {str(folder)!r}"])
+    refuse(bad)
     return [(file, label) for label, files in enumerate(found.values()) for file in files]
 
 

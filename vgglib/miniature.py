@@ -165,7 +165,7 @@ def fill_tables(
         networks = [experiments[cell.recipe, model] for model in cell.models]
         record = {
             "dataset": data.name,
-            "data_fingerprint": data.fingerprint,
+            "data_fingerprint": data.pixel_fingerprint,
             "recipe": first["recipe"],
             "models": list(cell.models),
             "seed": first["seed"],

@@ -1,6 +1,6 @@
 """Name what a photo shows, by a network that was trained before::
 
-    python -m vgglib.predict photo.jpg --weights checkpoints/photos-fast-slim-12epochs-seed0.pt
+    python -m vgglib.predict photo.jpg --weights checkpoints/photos-fast-slim-10epochs-seed0.pt
 
 Prints the five most probable classes. The weights are a checkpoint of ``python -m vgglib`` or of
 ``vgglib.train``, which holds the classes and the preprocessing, too.
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         trained = load_trained(given.weights)
     except (ValueError, OSError) as error:
         sys.exit(f"vgglib.predict: {error}")
+    if trained.warning:
+        print(f"{given.weights}: {trained.warning}", file=sys.stderr)
     for photo in given.photos:
         try:
             best = trained.name_image(photo)

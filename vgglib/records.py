@@ -74,8 +74,9 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
 def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
     """Refuse to replace the record of another training that has the same name.
 
-    Called before the training, with what is known then. The built-in images are drawn by code, and
-    may differ in a last digit from one kind of processor to another: for them the code decides.
+    Called before the training, with what is known then. Images are the same if their pixels are, or
+    the files that they come from. Those that are drawn by code may differ in a last digit from one
+    kind of processor to another: for them the code decides, and their size.
 
     Raises:
         ValueError: there is a record of other images or of another start, or the file is none.
@@ -84,14 +85,19 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
     if not path.exists():
         return
     found = _load(path, check_record)
-    of_data = "image_size" if record["dataset"] == "shapes" else "data_fingerprint"
-    for key in ("start", of_data):
-        before = 32 if key == "image_size" else None  # what it was before it was noted
-        there, here = found.get(key, before), record.get(key, before)
-        if there != here:
+    if record["dataset"] == "shapes":
+        found, record = ({"image_size": 32} | r for r in (found, record))  # before it was noted
+        of_data, same = "image_size", found["image_size"] == record["image_size"]
+    else:
+        of_data = "data_fingerprint"
+        same = any(
+            found.get(key) == record.get(key) is not None for key in (of_data, "data_origin")
+        )
+    for key, equal in {"start": found["start"] == record["start"], of_data: same}.items():
+        if not equal:
             raise ValueError(
                 f"{str(path)!r} is the record of another training: its {key} differs"
-                f" ({there!r} there, {here!r} here). Choose another results"
+                f" ({found.get(key)!r} there, {record.get(key)!r} here). Choose another results"
                 " folder, or remove it"
             )
 

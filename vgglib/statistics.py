@@ -120,8 +120,9 @@ class StreamingStatistics:
         images = images.reshape(-1, *images.shape[-3:])
         for part in images.split(max(1, _PIXELS_AT_ONCE // images[0, 0].numel())):
             # Floats on the CPU: some accelerators have no float64.
-            pixels = part.movedim(1, 0).reshape(channels, -1).cpu().double()
-            self._merge(pixels / 255 if images.dtype == torch.uint8 else pixels)
+            for pixels in part.movedim(1, 0).reshape(channels, -1).split(_PIXELS_AT_ONCE, dim=1):
+                pixels = pixels.cpu().double()
+                self._merge(pixels / 255 if images.dtype == torch.uint8 else pixels)
         return self
 
     def _merge(self, pixels: Tensor) -> None:

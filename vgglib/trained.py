@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
 from vgglib.architecture import VGG, unwrap
 from vgglib.evaluation import predict
 from vgglib.folders import read_image
+from vgglib.machine.identity import describe
 from vgglib.transforms import SubtractMean
 from vgglib.weights import check_numbers, plain_state_dict, read_weights
 
@@ -29,17 +31,28 @@ class Trained:
         model: in evaluation mode, on the CPU.
         classes: their names, in the order of the logits.
         transform: the preprocessing that it expects, for images of its own size.
+        scale: to which the smaller side of an image is rescaled, pixels; the network's own size, or
+            more where it was trained on crops.
+        epochs: those that it was trained for, and those that it is to be trained for.
     """
 
     model: VGG
     classes: tuple[str, ...]
     transform: SubtractMean
+    scale: int
+    epochs: tuple[int, int]
+
+    @property
+    def warning(self) -> str:
+        """A sentence if the training has not ended, for the commands; else empty."""
+        done, planned = self.epochs
+        return "" if done >= planned else f"its training is at {done} of {planned} epochs"
 
     def name_image(self, file: str | Path, count: int = 5) -> list[tuple[str, float]]:
         """What an image shows: the most probable classes with their probabilities, in percent.
 
-        The smaller side is rescaled to the network's size, the square in the middle is kept, and
-        the probabilities are averaged with those of the mirror image (the paper, section 3.2).
+        The smaller side is rescaled to ``scale``, the square in the middle is kept, and the
+        probabilities are averaged with those of the mirror image (the paper, section 3.2).
 
         Args:
             file: of an image.
@@ -58,8 +71,8 @@ class Trained:
                 f"the network takes images of {height}x{width} and {self.model.in_channels}"
                 " channels: expected one for squares of RGB"
             )
-        image = read_image(file, height)[None]
-        (probabilities,) = predict(self.model, image, self.transform)
+        image = F.center_crop(read_image(file, self.scale), [height, width])
+        (probabilities,) = predict(self.model, image[None], self.transform)
         best = probabilities.topk(min(count, len(self.classes)))
         found = zip(best.indices.tolist(), (100 * best.values).tolist(), strict=True)
         return [(self.classes[label], percent) for label, percent in found]
@@ -79,12 +92,24 @@ def describe_use(
     model = unwrap(model)
     steps = list(_steps(transform))
     means = [step.mean for step in steps if isinstance(step, SubtractMean)]
+    scales = [step.size for step in steps if isinstance(step, v2.Resize)]
     known = all(isinstance(step, (v2.Resize, v2.CenterCrop, SubtractMean)) for step in steps)
     return {
-        "network": model.settings() if isinstance(model, VGG) else None,
+        "network": _settings(model),
         "classes": list(classes),
         "mean": list(means[0]) if known and len(means) == 1 else None,
+        "scale": scales[0][0] if scales and len(scales[0]) == 1 else None,
     }
+
+
+def _settings(model: nn.Module) -> dict[str, Any] | None:
+    """The settings of a network that is nothing but what they describe."""
+    if type(model) is not VGG or not isinstance(list(model.classifier)[-1], nn.Linear):
+        return None
+    settings = model.settings()
+    with torch.device("meta"):
+        again = VGG(**settings)
+    return settings if describe(again, weights=False) == describe(model, weights=False) else None
 
 
 def _steps(transform: Any) -> Iterator[Any]:
@@ -107,8 +132,8 @@ def load_trained(file: str | Path) -> Trained:
     if trained is None:
         raise ValueError(
             f"{str(file)!r} does not say what it is for (classes, mean, image size): expected a"
-            " checkpoint of vgglib.train. One from an older version is renewed by the call that"
-            " made it"
+            " checkpoint of vgglib.train, of a network that its descriptors describe, with"
+            " SubtractMean as its preprocessing"
         )
     return trained
 
@@ -133,4 +158,10 @@ def from_checkpoint(state: dict[str, Any]) -> Trained | None:
         raise ValueError(
             f"the weights are not of the network described beside them: {error}"
         ) from error
-    return Trained(model.eval(), tuple(use["classes"]), SubtractMean(use["mean"]))
+    return Trained(
+        model.eval(),
+        tuple(use["classes"]),
+        SubtractMean(use["mean"]),
+        use.get("scale") or min(model.image_size),
+        (len(state["history"]["seconds"]), state["identity"]["recipe's epochs"]),
+    )

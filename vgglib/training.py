@@ -152,7 +152,8 @@ def train(
     again in the same way goes on after its last whole epoch, with a model that is drawn anew as
     with the one that it was interrupted in; on the CPU its weights are those of a run that was
     never killed, bit for bit. torch's global random state is as before afterwards. Processes that
-    ``torchrun`` started train together, each on its part of every batch; process 0 alone writes.
+    met by :func:`~vgglib.machine.distributed.process_group` train together, each on its part of
+    every batch; process 0 alone writes.
     On a CPU under Linux the whole process keeps the memory that it frees from now on.
 
     Args:
@@ -431,6 +432,7 @@ def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe must be a Recipe, such as RECIPES['quick'], got {recipe!r}")
     check_int("seed", seed, minimum=0)
+    distributed.check_met()
     for name, split in {"training": data.train, "validation": data.validation}.items():
         if not len(split):
             raise ValueError(

@@ -130,7 +130,9 @@ def read_weights(file: str | Path) -> dict[str, Any]:
                 f"{str(file)!r} holds Python objects besides weights, which could run any code when"
                 " they are loaded: save the state_dict alone (torch.save(model.state_dict(), ...))"
             ) from error
-        raise ValueError(f"{str(file)!r} is damaged or holds no weights") from error
+        raise ValueError(
+            f"{str(file)!r} is damaged, or was written by something else than torch.save"
+        ) from error
     except Exception as error:
         raise ValueError(
             f"{str(file)!r} is damaged or holds no weights ({type(error).__name__})"

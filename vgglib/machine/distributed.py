@@ -47,6 +47,8 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         return
     if device.type == "cuda":
         number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if gpus == 1 and "LOCAL_WORLD_SIZE" not in os.environ:
+            number = 0  # a job controller may show each process nothing but its own
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", number + 1))
         if processes > gpus:
             raise ValueError(
@@ -81,6 +83,19 @@ def _has_others() -> bool:
             f" {', '.join(_TOLD)} for each"
         )
     return True
+
+
+def check_met() -> None:
+    """Refuse a training of which several processes were started that have not met.
+
+    Raises:
+        ValueError: each would train everything.
+    """
+    if not dist.is_initialized() and _has_others():
+        raise ValueError(
+            "several processes were started, and each would train everything: put the training into"
+            " vgglib.machine.distributed.process_group(device), or start a single process"
+        )
 
 
 def world_size() -> int:
@@ -136,6 +151,11 @@ def is_told_here(error: BaseException) -> bool:
     if world_size() == 1:  # not met yet, or alone: those of a machine fail alike
         return os.environ.get("LOCAL_RANK", "0") == "0"
     return rank() == 0 or not isinstance(error, InAllProcesses)
+
+
+def is_first() -> bool:
+    """Whether this process is the one that prints."""
+    return rank() == 0 and (world_size() > 1 or os.environ.get("LOCAL_RANK", "0") == "0")
 
 
 def device_names(own: str) -> str:

@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and downloads that end."""
 
 from __future__ import annotations
 
 import glob
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,21 @@ from typing import BinaryIO
 
 # No write takes so long, in seconds: an older part belongs to a process that was killed.
 _ABANDONED = 3600
+
+
+# Seconds that a server may be silent.
+_PATIENCE = 30
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Within it, a server that accepts and says nothing is an error, and not a wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 @contextmanager

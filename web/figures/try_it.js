@@ -56,7 +56,8 @@ async function run(element) {
     const side = Math.min(width, height);
     original.imageSmoothingQuality = "high";
     choose(null);
-    original.clearRect(0, 0, SIDE, SIDE);
+    original.fillStyle = "white"; // shows through where the picture is transparent, as in training
+    original.fillRect(0, 0, SIDE, SIDE);
     original.drawImage(source, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
     update();
   }
