@@ -274,6 +274,7 @@ class _Run:
         keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
         self.training = Training({key: [] for key in keys}, [])
         self.identity: dict[str, Any] = {}
+        self.use: dict[str, Any] = {}  # what a checkpoint says of how to use the network
         self.checkpoint: Path | None = None
         self.steps = 0  # in this epoch
 
@@ -326,6 +327,7 @@ class _Run:
         first, left = _LEFT_WITH.get(self.model, {}).get(path.resolve(), ("", ""))
         own = first if left == self.weights_now else self.weights_now
         self.identity, self.checkpoint = identify(*self.given, own), path
+        self.use = describe_use(self.model, self.classes, self.test_transform)
         if not distributed.from_first(path.exists):
             self.save()
             return
@@ -352,7 +354,7 @@ class _Run:
         """Write the checkpoint, if there is to be one."""
         if self.checkpoint is not None:
             noted = {"history": self.training.history, "computed": self.training.computed}
-            noted["use"] = describe_use(self.model, self.classes, self.test_transform)
+            noted["use"] = self.use
             save_checkpoint(self.checkpoint, self.identity, self.parts, self.device, noted)
 
     @contextmanager

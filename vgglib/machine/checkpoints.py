@@ -55,8 +55,7 @@ def _write(
         **{name: part.state_dict() for name, part in parts.items()},
         **noted,
     }
-    if Path(path).is_dir():
-        raise OSError(f"{str(path)!r} is a folder: expected the name of a file in it")
+    _check_is_file(path)
     try:
         with atomic_write(path) as file:
             torch.save(state, file)
@@ -108,8 +107,7 @@ def load_checkpoint(
 
 
 def _read(path: str | Path, identity: dict[str, Any], is_own: Callable) -> dict[str, Any]:
-    if Path(path).is_dir():
-        raise OSError(f"{str(path)!r} is a folder: expected the name of a file in it")
+    _check_is_file(path)
     content = Path(path).read_bytes()  # apart: where the disk fails, the file may be whole
     try:
         # weights_only: a pickle could run any code when it is loaded.
@@ -131,6 +129,11 @@ def _read(path: str | Path, identity: dict[str, Any], is_own: Callable) -> dict[
             " file, or remove this one to train from the start"
         )
     return state
+
+
+def _check_is_file(path: str | Path) -> None:
+    if Path(path).is_dir():
+        raise OSError(f"{str(path)!r} is a folder: expected the name of a file in it")
 
 
 def _random_state(device: torch.device) -> dict[str, torch.Tensor]:
