@@ -12,15 +12,16 @@ DEVICE =
 EPOCHS =
 RESULTS =
 CHECKPOINTS =
+DOWNLOADS =
 SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" --epochs="$$EPOCHS" \
-	--results="$$RESULTS" --checkpoints="$$CHECKPOINTS"
+	--results="$$RESULTS" --checkpoints="$$CHECKPOINTS" --downloads="$$DOWNLOADS"
 # The settings of `make records` and `make accuracy`, besides.
 SEEDS =
 RECIPE = quick
 CHAPTER =
 MACHINE =
 URL =
-export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS CHAPTER MACHINE RECIPE SEEDS URL
+export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS DOWNLOADS CHAPTER MACHINE RECIPE SEEDS URL
 
 .PHONY: help book serve test test-machines margins test-site pdf handout slides colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
@@ -34,6 +35,7 @@ help:
 	@echo '     EPOCHS=3                less time: so many epochs for each recorded recipe'
 	@echo '     RESULTS=FOLDER          where records go (full: _build/full/results)'
 	@echo '     CHECKPOINTS=FOLDER      where trainings are kept (full: ~/.cache/vgg-book)'
+	@echo '     DOWNLOADS=FOLDER        where CIFAR-10 is, or goes (data)'
 	@echo 'make serve                   serve the website that make book built, and print its address'
 	@echo 'make test                    test the package, compare the chapters with their outputs'
 	@echo 'make test-machines           compare the chapters as other processors would: an hour'
@@ -46,9 +48,10 @@ help:
 	@echo 'make colab                   run the chapters as in Colab: nothing but the notebook'
 	@echo 'make refresh                 execute the committed notebooks in place'
 	@echo '     CHAPTER=training        only that one'
-	@echo 'make accuracy DATA=FOLDER    train for real, chapter by chapter, and renew the tables:'
-	@echo '                             goes on where it stopped; DEVICE, EPOCHS, CHECKPOINTS as'
-	@echo '                             above, SEEDS="0" and RESULTS=results if not given'
+	@echo 'make accuracy DATA=cifar10   train all that the tables show, and renew them: hours; says'
+	@echo '                             how many, and goes on where it stopped; DEVICE, EPOCHS,'
+	@echo '                             CHECKPOINTS, DOWNLOADS as above; RESULTS=results if not'
+	@echo '                             given; SEEDS="0" for fewer seeds'
 	@echo 'make benchmark               how fast the training is, beside the usual way'
 	@echo 'make records                 train I, II, III for some seeds, for the tables'
 	@echo '     SEEDS="0 1 2" RECIPE=quick, or another that `python -m vgglib --help` lists;'
@@ -95,7 +98,7 @@ refresh: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
 
 accuracy: python settings $(INSTALLED)
-	@$(BIN)/python -m tools.accuracy --seeds="$${SEEDS:-0}" $(SETTINGS)
+	@$(BIN)/python -m tools.accuracy --seeds="$$SEEDS" $(SETTINGS)
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/speed.py --device="$${DEVICE:-auto}"
@@ -103,7 +106,7 @@ benchmark: $(INSTALLED)
 records: python $(INSTALLED)
 	@$(BIN)/python -m tools.records --seeds $${SEEDS:-0 1 2} --recipe="$$RECIPE" \
 		--data="$${DATA:-shapes}" --device="$${DEVICE:-auto}" $${EPOCHS:+--epochs="$$EPOCHS"} \
-		--results="$$RESULTS" --checkpoints="$$CHECKPOINTS"
+		--results="$$RESULTS" --checkpoints="$$CHECKPOINTS" --downloads="$$DOWNLOADS"
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check

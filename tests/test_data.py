@@ -1,6 +1,7 @@
 """One seam for three sources: folders of all kinds, CIFAR-10 without the network, the split."""
 
 import copy
+import io
 import os
 import pickle
 import socket
@@ -21,9 +22,11 @@ from vgglib.data import (
     Data,
     Split,
     load_data,
+    stored_as_jpeg,
     stratified_mask,
 )
 from vgglib.machine import files
+from vgglib.statistics import channel_statistics
 
 
 def split(count, value=0):
@@ -74,7 +77,7 @@ def test_an_impossible_fraction_is_refused(image_folder, fraction):
         load_data(image_folder, validation=fraction)
 
 
-@pytest.mark.parametrize("name", ["shapes", "cifar10"])
+@pytest.mark.parametrize("name", ["shapes", "cifar10", "cifar10-jpeg"])
 def test_a_folder_of_the_name_of_a_built_in_set_is_refused(image_folder, name):
     other = image_folder.rename(image_folder.with_name(name))
     with pytest.raises(ValueError, match=f"{name}' has the name of a built-in data set"):
@@ -271,6 +274,32 @@ def test_cifar10_is_downloaded_and_read(tmp_path, cifar10):
     assert data.test.labels.tolist() == [*range(10)] * 2
 
 
+def test_the_jpeg_copy_is_of_the_same_images(tmp_path, cifar10):
+    """The same labels and splits; each image as Pillow's JPEG of quality 75 gives it back."""
+    pixels, calls = cifar10
+    data = load_data("cifar10", root=tmp_path)
+    other = load_data("cifar10-jpeg", root=tmp_path)
+    assert (other.name, other.classes, len(calls)) == ("cifar10-jpeg", CIFAR10_CLASSES, 1)
+    assert torch.equal(other.train.labels, data.train.labels)
+    stored = io.BytesIO()
+    Image.fromarray(pixels[100].transpose(1, 2, 0)).save(stored, "JPEG", quality=75)
+    again = np.asarray(Image.open(stored)).transpose(2, 0, 1)
+    assert torch.equal(other.test.images[0], torch.from_numpy(again.copy()))
+    assert (other.test.images.int() - data.test.images.int()).abs().float().mean() > 10
+    assert other.fingerprint != data.fingerprint
+    assert load_data("cifar10-jpeg", root=tmp_path).fingerprint == other.fingerprint
+    worse = stored_as_jpeg(data.test, quality=20)
+    assert worse.origin != other.test.origin
+    with pytest.raises(ValueError, match="quality must be at least 1, got 0"):
+        stored_as_jpeg(data.test, quality=0)
+
+
+def test_statistics_are_computed_once():
+    data = load_data("shapes", image_size=8, train_images=50, test_images=20)
+    assert torch.equal(data.statistics.mean, channel_statistics(data.train.images).mean)
+    assert data.statistics is data.statistics
+
+
 def test_the_training_batches_stand_in_their_order(tmp_path, cifar10):
     pixels, _ = cifar10
     data = load_data("cifar10", root=tmp_path, validation=0.5)
@@ -338,5 +367,5 @@ def test_a_failed_download_gives_one_message_and_leaves_nothing(tmp_path, monkey
 
 
 def test_cifar10_has_one_image_size(tmp_path):
-    with pytest.raises(ValueError, match="cifar10 has images of 32x32, got image_size 64"):
+    with pytest.raises(ValueError, match="CIFAR-10 has images of 32x32, got image_size 64"):
         load_data("cifar10", root=tmp_path, image_size=64)

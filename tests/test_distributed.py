@@ -191,7 +191,7 @@ def test_torchrun_takes_the_command_line_and_process_0_alone_writes(tmp_path):
     done = launch(2, script, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("test top-1") == 1
-    (file,) = (tmp_path / "results0").iterdir()
+    (file,) = (tmp_path / "results0").glob("*.json")
     record = json.loads(file.read_text())
     assert record["device"].startswith("2 x CPU")
     assert (record["batch_size"], record["images_seen"]) == (64, 4500)
@@ -264,7 +264,7 @@ def test_the_command_takes_an_image_size(tmp_path, image_folder):
     folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "kept")]
     photos = ["--data", str(image_folder), "--image-size", "16", "--recipe", "quick"]
     main([*photos, "--epochs", "1", "--networks", "I", "--device", "cpu", *folders])
-    (file,) = (tmp_path / "results").iterdir()
+    (file,) = (tmp_path / "results").glob("*.json")
     assert json.loads(file.read_text())["image_size"] == 16
 
 

@@ -1,6 +1,7 @@
 """Experiments: a training, its one look at the test split, and its record."""
 
 import json
+import math
 import os
 import re
 from dataclasses import asdict, fields, replace
@@ -24,10 +25,14 @@ from vgglib.experiments import (
 )
 from vgglib.recipes import (
     ABLATION,
+    CHANGES,
+    COLOR_SHIFTS,
     NETWORKS,
     RECIPES,
     SERIES,
+    STARTS,
     TRAINING_SCALES,
+    WITHOUT,
     Recipe,
     deeper,
     register,
@@ -67,10 +72,11 @@ def run(data, name="I", recipe=RECIPE, **options):
 
 
 def test_the_classic_recipe_has_the_papers_numbers():
-    """Section 3.1 of the paper; epochs, patience and batch are fitted to two CPU cores."""
+    """Section 3.1 of the paper; epochs, rate, patience and batch are fitted to two CPU cores."""
     paper = RECIPES["classic"]
     assert (paper.momentum, paper.weight_decay, paper.dropout) == (0.9, 5e-4, 0.5)
-    assert (paper.learning_rate, paper.factor, paper.flip) == (1e-2, 0.1, 0.5)
+    assert (paper.factor, paper.flip) == (0.1, 0.5)
+    assert RECIPES["post"].learning_rate == ABLATION["classic"].learning_rate == 1e-2
     assert (paper.color_std, paper.color_by) == (0.1, "eigenvalue")
     assert (paper.schedule, paper.width) == ("plateau", 1.0)
     later = {
@@ -81,20 +87,23 @@ def test_the_classic_recipe_has_the_papers_numbers():
     zhong = Recipe("paper")
     assert (zhong.epochs, zhong.patience, zhong.batch_size) == (200, 10, 128)
     assert zhong.shortened(20).patience == 1 and zhong.shortened(5).patience == 1
-    assert paper.patience == paper.shortened(5).patience == 1
+    assert (paper.patience, paper.shortened(5).patience) == (2, 1)
     assert deeper(paper) == paper  # half of so few epochs would be too few
 
 
 def test_recipes_are_named_as_they_are_asked_for():
     assert all(recipe.name == name for name, recipe in RECIPES.items())
-    assert list(RECIPES) == list(NETWORKS) == [name for name in SERIES if name in RECIPES]
+    assert list(RECIPES) == [name for name in SERIES if name in RECIPES]
+    names = [recipe.name for series in SERIES.values() for recipe in series.values()]
+    assert len(set(names)) == len(names) and set(names) == set(NETWORKS)
     assert all(name in CONFIGURATIONS for names in NETWORKS.values() for name in names)
 
 
 def test_a_recipe_that_is_registered_can_be_asked_for():
     try:
         register(Recipe("mine"), networks=("A",))
-        assert SERIES["mine"] == ({"mine": RECIPES["mine"]}, ("A",))
+        assert SERIES["mine"] == {"mine": RECIPES["mine"]}
+        assert NETWORKS["mine"] == ("A",)
         with pytest.raises(ValueError, match="there is a recipe 'mine': choose another name"):
             register(Recipe("mine"))
     finally:
@@ -194,7 +203,7 @@ def test_validation_and_test_images_change_no_transform(data):
 def test_the_record_has_every_field_and_is_what_the_file_holds(data, tmp_path):
     done = run(data, results=tmp_path / "results")
     assert FIELDS.keys() <= done.record.keys()
-    assert os.listdir(tmp_path / "results") == [RECORD]
+    assert sorted(os.listdir(tmp_path / "results")) == ["predictions", RECORD]
     assert read_records(tmp_path / "results") == [done.record]
     assert json.loads((tmp_path / "results" / RECORD).read_text()) == done.record
 
@@ -603,10 +612,46 @@ def test_the_ablation_ends_at_modern(data):
     """But for the epochs and the width, and the settings of a schedule that is not used."""
     *_, last = ABLATION.values()
     free = {"name", "epochs", "width", "patience", "threshold"}
+    assert list(WITHOUT) == [change.removeprefix("+ ") for change in list(ABLATION)[1:]]
     modern = RECIPES["modern"]
     different = {f.name for f in fields(last) if getattr(last, f.name) != getattr(modern, f.name)}
     assert different <= free
-    assert len({str(replace(recipe, name="")) for recipe in ABLATION.values()}) == len(ABLATION)
+    rungs = [*ABLATION.values(), *WITHOUT.values()]
+    # The one without Muon is the rung before the last.
+    assert len({str(replace(recipe, name="")) for recipe in rungs}) == len(rungs) - 1
+
+
+@pytest.mark.parametrize("change", WITHOUT)
+def test_a_change_is_taken_away_by_the_settings_that_make_it(change):
+    *_, last = ABLATION.values()
+    own = {
+        f.name for f in fields(last) if getattr(last, f.name) != getattr(WITHOUT[change], f.name)
+    }
+    assert own - {"name"} == set(CHANGES[change])
+
+
+def test_the_color_shifts_differ_in_nothing_else():
+    settings = {key: (r.color_std, r.color_by) for key, r in COLOR_SHIFTS.items()}
+    assert settings == {
+        "none": (0.0, "eigenvalue"), "eigenvalue 0.1": (0.1, "eigenvalue"),
+        "root 0.1": (0.1, "root"), "root 0.5": (0.5, "root"),
+    }  # fmt: skip
+    plain = {
+        str(replace(recipe, name="", color_std=0.0, color_by="root"))
+        for recipe in COLOR_SHIFTS.values()
+    }
+    assert len(plain) == 1
+
+
+def test_the_starts_cost_the_same():
+    """III alone gets as many epochs as I, II and III cost, rounded up."""
+    grown, width = STARTS["transfer"], STARTS["transfer"].width
+    cost = {name: trace(name, width=width).multiply_adds for name in ("I", "II", "III")}
+    epochs = grown.epochs, *[deeper(grown).epochs] * 2
+    spent = sum(e * c for e, c in zip(epochs, cost.values(), strict=True))
+    alone = {r.epochs for r in STARTS.values() if NETWORKS[r.name] == ("III",)}
+    assert alone == {math.ceil(spent / cost["III"])}
+    assert [*STARTS] == ["transfer", "he", "glorot", "paper"]
 
 
 def test_without_test_images_nothing_is_trained(data):

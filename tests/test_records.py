@@ -10,7 +10,13 @@ import torch
 from vgglib import records
 from vgglib.experiments import training_pflop
 from vgglib.recipes import SERIES, Recipe
-from vgglib.records import FIELDS, read_records, write_record
+from vgglib.records import (
+    FIELDS,
+    read_predictions,
+    read_records,
+    write_predictions,
+    write_record,
+)
 from vgglib.tracing import trace
 
 
@@ -182,10 +188,59 @@ def test_a_run_recorded_under_an_older_name_too_counts_once(tmp_path):
     assert [r["validation_top_1"] for r in read_records(later, tmp_path)] == [80.0]
 
 
+def test_predictions_come_back_with_their_labels(tmp_path):
+    labels = torch.arange(40) % 10
+    probabilities = torch.full((40, 10), 0.05)
+    probabilities[torch.arange(40), torch.where(labels < 8, labels, 0)] = 0.55
+    record = make(top_k_accuracy=[80.0, 81.0, 82.0, 83.0, 84.0])
+    assert read_predictions(record, tmp_path) is None
+    path = write_predictions(tmp_path, record, probabilities, labels)
+    assert path == tmp_path / "predictions" / "shapes-short-I-2epochs-seed0.npz"
+    found, known = read_predictions(record, tmp_path / "nowhere", tmp_path)
+    assert torch.equal(known, labels) and known.dtype == torch.int64
+    assert found == pytest.approx(probabilities, abs=1e-3) and found.dtype == torch.float32
+    # On other images another accuracy is no mistake.
+    write_predictions(tmp_path, record, probabilities.flip(0), labels, on="others")
+    assert torch.equal(read_predictions(record, tmp_path, on="others")[0], found.flip(0))
+    later = tmp_path / "later"
+    write_predictions(later, record, probabilities.half(), labels.to(torch.uint8))
+    assert torch.equal(read_predictions(record, tmp_path, later)[0], found)
+
+
+def test_predictions_of_another_network_and_damaged_ones_are_refused(tmp_path):
+    labels = torch.zeros(10, dtype=torch.int64)
+    record = make(top_k_accuracy=[80.0, 81.0, 82.0, 83.0, 84.0])
+    path = write_predictions(tmp_path, record, torch.eye(10), labels)
+    with pytest.raises(ValueError, match=r"of another network .* accuracy is 10.00 %, and 80.0 %"):
+        read_predictions(record, tmp_path)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"seed0.npz' is damaged, .*: remove it"):
+        read_predictions(record, tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot write the record .*the training is not lost"):
+        write_predictions(tmp_path / "file", record, torch.eye(10), labels)
+
+
+def test_the_published_predictions_are_of_published_records_and_small():
+    folder = records.book_results() / "predictions"
+    paths = set(folder.glob("*.npz"))
+    assert sum(path.stat().st_size for path in paths) < 4e6
+    of_records = set()
+    for record in published():
+        for on in (None, "cifar10", "cifar10-jpeg"):
+            found = read_predictions(record, records.book_results(), on=on)
+            if found is not None:
+                assert len(found[0]) == record["test_images"]
+                of_records.add(records._predictions_path(records.book_results(), record, on))
+    assert of_records == paths
+
+
 def published():
     """Those of the book; a reader's own may lie beside them."""
     found = records.read_records(records.book_results())
-    return [record for record in found if record["dataset"] in ("shapes", "cifar10-jpeg")]
+    return [
+        record for record in found if record["dataset"] in ("shapes", "cifar10", "cifar10-jpeg")
+    ]
 
 
 def settings_of(record):
@@ -198,7 +253,7 @@ def settings_of(record):
 @pytest.mark.parametrize("record", published(), ids=records.record_name)
 def test_a_published_record_is_of_the_recipe_as_it_is_now(record):
     """The chapters print the settings beside accuracies that these settings must have reached."""
-    recipes = {r.name: r for known, _ in SERIES.values() for r in known.values()}
+    recipes = {r.name: r for known in SERIES.values() for r in known.values()}
     recipe = asdict(recipes[record["recipe"]])
     settings = settings_of(record)
     free = {"epochs", "patience", "deeper_epochs"}  # as many as `deeper` or EPOCHS made of them

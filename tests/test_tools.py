@@ -24,7 +24,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tools import accuracy, build, handout, landing, pdf, refresh, serve, slides, whole
+from tools import build, handout, landing, pdf, refresh, serve, slides, whole
 from tools.chapters import (
     KERNEL,
     ChapterError,
@@ -58,8 +58,6 @@ def test_quick_starts_from_nothing_and_full_goes_on(monkeypatch, tmp_path):
     assert quick.checkpoints.is_relative_to(quick.work)
     assert full.data == "cifar10"
     assert full.results == ROOT / "_build" / "full" / "results"  # not the published records
-    assert accuracy.own_settings(["--results="]).results == ROOT / "results"
-    assert accuracy.own_settings([f"--results={tmp_path}"]).results == tmp_path
     assert full.checkpoints == tmp_path / "vgg-book" / "cifar10"
     assert full.work != quick.work
 
@@ -371,6 +369,8 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     for name in ("vgglib", "vggcheck", "results"):
         shutil.copytree(ROOT / name, source / name)
     (source / "results" / "one-more.json").write_text("{}")
+    (source / "results" / "predictions").mkdir(exist_ok=True)
+    (source / "results" / "predictions" / "one-more.npz").write_text("")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
     subprocess.run(command, check=True)
@@ -378,67 +378,15 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     for package in ("vgglib", "vggcheck"):
         assert {f"{package}/{path.name}" for path in (ROOT / package).glob("*.py")} <= names
-    published = {p.relative_to(source / "results") for p in (source / "results").rglob("*.json")}
+    published = {p.relative_to(source / "results") for p in (source / "results").rglob("*.*")}
+    published -= {Path("README.md")}
     assert any(p.parent.name == "protocols" for p in published)
     assert {f"vgglib/results/{p.as_posix()}" for p in published} <= names
     assert not any(name.startswith(("tests", "tools", "chapters")) for name in names)
+    assert wheel.stat().st_size < 15e6
 
 
-# --------------------------------------------------------------------------------------------------
-# The accuracy tables
-# --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seeds", ["", "one", "0 -1", "0,1"])
-def test_seeds_that_are_none_are_refused(seeds):
-    with pytest.raises(ValueError, match="expected whole numbers"):
-        accuracy.read_seeds(seeds)
-
-
-def test_the_tables_are_made_by_the_chapters_in_order_for_each_seed(monkeypatch, tmp_path):
-    executed, refreshed = [], []
-
-    def execute(path, parameters):
-        executed.append((path.stem, parameters.get("SEED"), parameters.get("RESULTS")))
-        return new_notebook(metadata={"kernelspec": KERNEL})
-
-    monkeypatch.setattr(accuracy, "execute", execute)
-    monkeypatch.setattr(accuracy, "refresh", lambda path: refreshed.append(path.stem))
-    monkeypatch.setattr(landing, "renew", lambda: refreshed.append("intro"))
-    folders = [f"--results={tmp_path / 'r'}", f"--checkpoints={tmp_path / 'c'}"]
-    settings = read_settings(["--profile=full", "--data=shapes", *folders])
-    work = tmp_path / "full" / "work"
-    accuracy.measure(replace(settings, work=work), [0, 3])
-    own = str(tmp_path / "r")
-    assert executed == [
-        *[(name, seed, own) for seed in (0, 3) for name in accuracy.TRAIN],
-        *[(name, None, own) for name in accuracy.TABLES],
-    ]
-    assert refreshed == []  # records of one's own leave the book's chapters as they are
-
-    executed.clear()
-    monkeypatch.setattr(accuracy, "check_writable", lambda *_: None)
-    settings = accuracy.own_settings(
-        ["--results=", "--seeds=0", "--data=shapes", "--profile=quick"]
-    )
-    accuracy.measure(replace(settings, work=work), [0])
-    copies = [path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()]
-    assert "training-seed3.ipynb" in copies and "results.ipynb" in copies
-    assert refreshed == [*accuracy.TABLES, "intro"]
-
-
-def test_every_chapter_that_trains_for_the_tables_takes_the_settings():
-    for name in accuracy.TRAIN:
-        source = "\n".join(
-            cell.source
-            for cell in read(ROOT / "chapters" / f"{name}.ipynb").cells
-            if "parameters" in cell.metadata.get("tags", [])
-        )
-        for parameter in ("DATA", "PROFILE", "EPOCHS", "SEED", "DEVICE", "RESULTS", "CHECKPOINTS"):
-            assert f"{parameter} = " in source, (name, parameter)
-
-
-@pytest.mark.parametrize("name", [*accuracy.TRAIN, "testing"])
+@pytest.mark.parametrize("name", ["training", "going_deeper", "ten_years_later", "testing"])
 def test_a_training_that_is_recorded_obeys_the_settings_and_can_be_resumed(name):
     """The full profile is not executed by any test: hours."""
     cells = read(ROOT / "chapters" / f"{name}.ipynb").cells

@@ -1,38 +1,293 @@
-"""`make accuracy`: the accuracy tables from nothing, through the chapters that train.
+"""`make accuracy`: the accuracy tables from nothing, those trainings first that are worth most.
 
-For each seed papermill executes the training chapters in the full profile. They go on from their
-checkpoints and write records; at the end the chapters with tables are executed in place, and the
-table of the first page is renewed. Killed at any moment and run again, it loses at most the epoch
-in hand.
+It says beforehand how long each part takes on this machine, and after each training how far it is.
+Killed at any moment and run again, it loses at most the epoch in hand: what has a record is not
+trained again, and what has a checkpoint goes on. At the end papermill executes the chapters with
+tables, in place, and the table of the first page is renewed.
 """
 
 from __future__ import annotations
 
+import math
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
+import torch
+
+import vgglib
 from tools import landing
 from tools.chapters import ChapterError, chapters, execute, to_bytes
 from tools.refresh import refresh
 from tools.settings import ROOT, Settings, read_settings
 from tools.steps import step
-from vgglib.machine.devices import choose_device
+from vgglib.__main__ import summary
+from vgglib.data import Data
+from vgglib.evaluation import predict
+from vgglib.experiments import Experiment, run_series
 from vgglib.machine.files import atomic_write, check_writable
+from vgglib.miniature import fill_tables, plan_tables, test_record_name
+from vgglib.optimization import make_optimizer
+from vgglib.recipes import SERIES, Recipe, deeper
+from vgglib.records import record_name, run_name, write_predictions, write_record
 
-TRAIN = ("training", "going_deeper", "ten_years_later")
+#: The chapters with tables.
 TABLES = ("results", "ten_years_later")
 
+# The same images, as they are and stored once as JPEG: networks of one are tested on both.
+_PAIR = ("cifar10", "cifar10-jpeg")
 
-def read_seeds(text: str) -> list[int]:
-    """The seeds as numbers.
+
+@dataclass(frozen=True)
+class Part:
+    """Trainings that are asked for together.
+
+    Attributes:
+        series: a recipe or an experiment of several, key of :data:`~vgglib.recipes.SERIES`.
+        seeds: of each training.
+        networks: those that are wanted; none: all of the recipe.
+        data: of the trainings; empty: the data that were asked for.
+    """
+
+    series: str
+    seeds: tuple[int, ...]
+    networks: tuple[str, ...] = ()
+    data: str = ""
+
+
+#: What is trained; what pays first stands first.
+PLAN = (
+    Part("fast", (0, 1, 2)),
+    Part("classic", (0, 1, 2), ("I",)),
+    Part("classic", (0, 1), ("II",)),
+    Part("modern", (0,), ("I", "II")),
+    Part("modern", (0, 1), ("III",)),
+    Part("ablation", (0, 1, 2)),
+    Part("classic", (0,), ("III",)),
+    Part("colors", (0, 1, 2)),
+    Part("starts", (0, 1, 2)),
+    Part("scales", (0, 1)),
+    Part("fast", (0, 1, 2), data="cifar10-jpeg"),
+)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Networks that one training after the other gives, each from the one before where they grow.
+
+    Attributes:
+        data: name of the images.
+        recipe: of the first.
+        names: configurations.
+        seed: of all.
+    """
+
+    data: str
+    recipe: Recipe
+    names: tuple[str, ...]
+    seed: int
+
+    def trainings(self) -> Iterator[tuple[str, Recipe, str]]:
+        """Name, recipe and file of the record of each."""
+        for number, name in enumerate(self.names):
+            own = deeper(self.recipe) if number and self.recipe.grows else self.recipe
+            run = run_name(Path(self.data).name, own.name, name, own.epochs, self.seed)
+            yield name, own, f"{run}.json"
+
+
+def chains(part: Part, settings: Settings, seeds: tuple[int, ...] = ()) -> list[Chain]:
+    """The chains of a part; networks that do not grow are a chain each."""
+    found = []
+    for seed in seeds or part.seeds:
+        for recipe in SERIES[part.series].values():
+            recipe = recipe.shortened(settings.epochs)
+            known = vgglib.NETWORKS[recipe.name]
+            wanted = part.networks or known
+            if recipe.grows:
+                rows = [known[: 1 + max(map(known.index, wanted))]]
+            else:
+                rows = [(name,) for name in wanted]
+            found += [Chain(part.data or settings.data, recipe, row, seed) for row in rows]
+    return found
+
+
+def plan(settings: Settings, seeds: tuple[int, ...]) -> list[tuple[Part, list[Chain]]]:
+    """What is to be trained on some data: the JPEG copy only beside CIFAR-10 itself."""
+    parts = [part for part in PLAN if not part.data or settings.data == _PAIR[0]]
+    return [(part, chains(part, settings, seeds)) for part in parts]
+
+
+def missing(chain: Chain, results: Path) -> list[tuple[str, Recipe, str]]:
+    """Networks of a chain that have no record yet, with their recipes and the records' files."""
+    return [training for training in chain.trainings() if not (results / training[2]).exists()]
+
+
+def seconds_of_training(name: str, recipe: Recipe, data: Data, device: torch.device) -> float:
+    """How long a training would take here, by a few steps of it; some seconds to find out."""
+    images = len(data.train) + 2 * len(data.validation) / 3  # two views, and no way back
+    return recipe.epochs * images * _seconds_of_image(name, _like(recipe), data, device)
+
+
+def _like(recipe: Recipe) -> Recipe:
+    """A recipe whose steps take as long, the same for all such."""
+    kept = ("batch_size", "width", "crop", "training_scale", "batch_norm", "whitening")
+    settings = {key: getattr(recipe, key) for key in kept}
+    return Recipe("timed", epochs=1, muon=1e-3 if recipe.muon else 0.0, **settings)
+
+
+@cache
+def _seconds_of_image(name: str, recipe: Recipe, data: Data, device: torch.device) -> float:
+    steps = math.ceil(500 / recipe.batch_size) + 1
+    number = min(steps * recipe.batch_size, len(data.train))
+    split = data.train.take(torch.arange(number)).to(device)
+    model = vgglib.make_network(name, data, recipe)
+    model.to(device, memory_format=torch.channels_last)
+    transform, _ = vgglib.make_transforms(data, recipe)
+    options = {"batch_size": recipe.batch_size, "precision": vgglib.choose_precision(device)}
+    for _ in range(2):  # the first warms up
+        started = time.perf_counter()
+        vgglib.train_epoch(model, split, transform, make_optimizer(model, recipe), **options)
+    return (time.perf_counter() - started) / number
+
+
+class Work:
+    """What `make accuracy` was asked for, and how far it is."""
+
+    def __init__(self, settings: Settings, seeds: tuple[int, ...]) -> None:
+        self.settings, self.plan = settings, plan(settings, seeds)
+        self.device = vgglib.choose_device(settings.device)
+        self.loaded: dict[str, Data] = {}
+        self.expected: dict[str, float] = {}  # seconds of what is not done, by the record's file
+        self.took = self.was_expected = 0.0
+
+    def data(self, name: str) -> Data:
+        """Loaded once."""
+        if name not in self.loaded:
+            self.loaded[name] = vgglib.load_data(name, root=self.settings.downloads)
+        return self.loaded[name]
+
+    def estimate(self) -> None:
+        """Print how long each part takes."""
+        print("how long it takes here, by a few steps of each training:")
+        for part, of_part in self.plan:
+            seconds = 0.0
+            trainings = {file for chain in of_part for *_, file in chain.trainings()}
+            undone = {t[2]: (c, t) for c in of_part for t in missing(c, self.settings.results)}
+            for file, (chain, (name, recipe, _)) in undone.items():
+                if file not in self.expected:  # of a part before
+                    data = self.data(chain.data)
+                    self.expected[file] = seconds_of_training(name, recipe, data, self.device)
+                    seconds += self.expected[file]
+            what = " ".join([part.series, *part.networks, *(["on", part.data] * bool(part.data))])
+            done = f"{len(trainings) - len(undone):3} of {len(trainings):3} done"
+            print(f"  {what:<24} {done}  {_minutes(seconds)}", flush=True)
+        print(f"  {'all':<41}{_minutes(sum(self.expected.values()))}", flush=True)
+
+    def train(self) -> None:
+        """Train what has no record, part after part."""
+        for part, of_part in self.plan:
+            for chain in of_part:
+                if missing(chain, self.settings.results):
+                    self._train(chain)
+            if part.series == "scales":
+                self._test_by_protocols(of_part)
+
+    def _train(self, chain: Chain) -> dict[str, Experiment]:
+        data = self.data(chain.data)
+
+        def report(experiment: Experiment) -> None:
+            file = record_name(experiment.record)
+            if (self.settings.results / file).exists():
+                return  # it was only needed as the start of another
+            self._keep(experiment, data)
+            self.took += experiment.training.seconds
+            self.was_expected += self.expected.pop(file, 0.0)
+            pace = self.took / self.was_expected if self.was_expected else 1.0
+            left = _minutes(pace * sum(self.expected.values()))
+            print(f"{summary(experiment)}; {len(self.expected)} to go, {left}", flush=True)
+
+        return run_series(
+            chain.names,
+            data,
+            chain.recipe,
+            report=report,
+            seed=chain.seed,
+            checkpoints=self.settings.checkpoints,
+            device=self.device,
+        )
+
+    def _keep(self, experiment: Experiment, data: Data) -> None:
+        """Write what it found; the record last, since what has one is not trained again."""
+        record, results = experiment.record, self.settings.results
+        write_predictions(results, record, experiment.test.probabilities, data.test.labels)
+        if record["recipe"] == "fast" and data.name in _PAIR and self.settings.data == _PAIR[0]:
+            (other,) = (name for name in _PAIR if name != data.name)
+            test = self.data(other).test
+            precision = vgglib.choose_precision(self.device)
+            said = predict(
+                experiment.model, test.images, experiment.test_transform, precision=precision
+            )
+            write_predictions(results, record, said, test.labels, on=other)
+        write_record(results, record)
+
+    def _test_by_protocols(self, of_part: list[Chain]) -> None:
+        folder = self.settings.results / "protocols"
+        for seed in dict.fromkeys(chain.seed for chain in of_part):
+            own = [chain for chain in of_part if chain.seed == seed]
+            scales = {chain.recipe.name: chain.recipe.training_scale for chain in own}
+            names = tuple(dict.fromkeys(name for chain in own for name in chain.names))
+            cells = plan_tables(scales, names)
+            first = {"dataset": Path(own[0].data).name, "epochs": own[0].recipe.epochs}
+            files = [
+                test_record_name(
+                    first
+                    | {"recipe": cell.recipe, "models": cell.models, "seed": seed}
+                    | {"protocol": asdict(cell.protocol)}
+                )
+                for cell in cells
+            ]
+            if not all((folder / file).exists() for file in files):
+                trained = {
+                    (chain.recipe.name, name): experiment
+                    for chain in own
+                    for name, experiment in self._train(chain).items()
+                }
+                fill_tables(cells, trained, self.data(own[0].data), results=folder)
+
+    def renew_pages(self) -> None:
+        """Execute the chapters with tables; copies of them where the records are not the book's."""
+        paths = {path.stem: path for path in chapters()}
+        published = self.settings.results == ROOT / "results"
+        folder = self.settings.work.parent.with_name("accuracy") / Path(self.settings.data).name
+        for name in TABLES:
+            with step(f"tables, {name}"):
+                if published:
+                    refresh(paths[name])
+                    continue
+                own = {"RESULTS": str(self.settings.results)}
+                with atomic_write(folder / f"{name}.ipynb") as file:
+                    file.write(to_bytes(execute(paths[name], own)))
+        if published:
+            landing.renew()
+
+
+def _minutes(seconds: float) -> str:
+    return f"about {seconds / 60:.0f} minutes" if seconds >= 30 else f"about {seconds:.0f} seconds"
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """The seeds as numbers; none where each part has its own.
 
     Raises:
         ValueError: one is no whole number of 0 or more.
     """
     wrong = [seed for seed in text.split() if not seed.isdecimal()]
-    if wrong or not text.split():
+    if wrong:
         raise ValueError(f'SEEDS={text}: expected whole numbers, such as SEEDS="0 1 2"')
-    return [int(seed) for seed in text.split()]
+    return tuple(int(seed) for seed in text.split())
 
 
 def own_settings(arguments: list[str]) -> Settings:
@@ -46,44 +301,29 @@ def own_settings(arguments: list[str]) -> Settings:
     return read_settings([f"--results={ROOT / 'results'}", *others, "--profile=full"])
 
 
-def measure(settings: Settings, seeds: list[int]) -> None:
-    """Train for all seeds, then renew the tables.
+def measure(settings: Settings, seeds: tuple[int, ...]) -> None:
+    """Train what is missing, then renew the pages.
 
     Raises:
         ChapterError: a chapter failed; the trainings before it are kept.
-        ValueError: there is no such device.
+        ValueError: there is no such device, or a checkpoint of another run.
+        FloatingPointError: a training diverged.
         OSError: a folder cannot be written.
     """
-    choose_device(settings.device)
+    work = Work(settings, seeds)
     check_writable(settings.results, "records")
     check_writable(settings.checkpoints, "checkpoints")
-    paths = {path.stem: path for path in chapters()}
-    executed = settings.work.parent.with_name("accuracy") / Path(settings.data).name
-    for seed in seeds:
-        for name in TRAIN:
-            with step(f"seed {seed}, {name}"):
-                notebook = execute(paths[name], {**settings.parameters, "SEED": seed})
-            with atomic_write(executed / f"{name}-seed{seed}.ipynb") as file:
-                file.write(to_bytes(notebook))
-    published = settings.results == ROOT / "results"
-    for name in TABLES:
-        with step(f"tables, {name}"):
-            if published:
-                refresh(paths[name])
-            else:  # records of one's own leave the book's chapters as they are
-                own = {"RESULTS": str(settings.results)}
-                with atomic_write(executed / f"{name}.ipynb") as file:
-                    file.write(to_bytes(execute(paths[name], own)))
-    if published:
-        landing.renew()
+    work.estimate()
+    work.train()
+    work.renew_pages()
 
 
 def main() -> None:
     """Read the command line, train, and say in a line what is wrong."""
     seeds = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith("--seeds=")]
     try:
-        measure(own_settings(sys.argv[1:]), read_seeds(seeds[-1] if seeds else "0"))
-    except (ValueError, OSError) as error:
+        measure(own_settings(sys.argv[1:]), read_seeds(seeds[-1] if seeds else ""))
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         sys.exit(f"make accuracy: {error}")
     except ChapterError as error:
         sys.exit(f"make accuracy: {error}\nRun it again to go on where it stopped.")

@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--data", default="shapes")
     parser.add_argument("--results", default="")
     parser.add_argument("--checkpoints", default="")
+    parser.add_argument("--downloads", default="")
     given, others = parser.parse_known_args()
     try:
         data = check_data(given.data)
@@ -27,8 +28,9 @@ def main() -> None:
         sys.exit(f"make records: {error}")
     results = absolute(given.results) if given.results else ROOT / "results"
     checkpoints = absolute(given.checkpoints) if given.checkpoints else checkpoint_folder(data)
-    folders = [f"--results={results}", f"--checkpoints={checkpoints}"]
-    train([f"--data={data}", f"--downloads={ROOT / 'data'}", *folders, *others])
+    downloads = absolute(given.downloads) if given.downloads else ROOT / "data"
+    folders = [f"--results={results}", f"--checkpoints={checkpoints}", f"--downloads={downloads}"]
+    train([f"--data={data}", *folders, *others])
 
 
 if __name__ == "__main__":

@@ -31,12 +31,13 @@ class Settings:
 
     Attributes:
         profile: "quick", minutes on the built-in data set, or "full", the full-size trainings.
-        data: "shapes", "cifar10" or a folder of images.
+        data: "shapes", "cifar10", "cifar10-jpeg" or a folder of images.
         device: "auto", or one that torch knows.
         epochs: of the real trainings; ``None``: as many as their recipe has.
         work: what is under way; wiped at the start of the next build.
         results: where the chapters write and read records.
         checkpoints: where trainings go on from.
+        downloads: where downloads go, or are already.
     """
 
     profile: str
@@ -46,6 +47,7 @@ class Settings:
     work: Path
     results: Path
     checkpoints: Path
+    downloads: Path
 
     @property
     def parameters(self) -> dict[str, str | int | None]:
@@ -57,7 +59,7 @@ class Settings:
             "EPOCHS": self.epochs,
             "RESULTS": str(self.results),
             "CHECKPOINTS": str(self.checkpoints),
-            "DOWNLOADS": str(ROOT / "data"),
+            "DOWNLOADS": str(self.downloads),
         }
 
 
@@ -69,7 +71,7 @@ def read_settings(arguments: list[str]) -> Settings:
             in nor a folder with the right layout.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    for option in ("profile", "data", "device", "epochs", "results", "checkpoints"):
+    for option in ("profile", "data", "device", "epochs", "results", "checkpoints", "downloads"):
         parser.add_argument(f"--{option}", default="")
     given = parser.parse_args(arguments)
 
@@ -96,6 +98,7 @@ def read_settings(arguments: list[str]) -> Settings:
         work=work,
         results=absolute(given.results) if given.results else results,
         checkpoints=absolute(given.checkpoints) if given.checkpoints else checkpoints,
+        downloads=absolute(given.downloads) if given.downloads else ROOT / "data",
     )
 
 

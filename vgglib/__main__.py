@@ -6,9 +6,9 @@
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
 goes on from the checkpoints of a run that was interrupted. Where the recipe lets deeper networks
-start from shallower ones, these are trained too. "ablation" and "scales" stand for several recipes;
-the networks of "scales" are also tested by the paper's protocols, with records in a folder
-"protocols" beside the others.
+start from shallower ones, these are trained too. "ablation", "colors", "starts" and "scales" stand
+for several recipes each; the networks of "scales" are also tested by the paper's protocols, with
+records in a folder "protocols" beside the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.machine.distributed import InAllProcesses
 from vgglib.machine.files import check_writable
 from vgglib.miniature import fill_tables, plan_tables
-from vgglib.recipes import SERIES
+from vgglib.recipes import NETWORKS, SERIES
 
 
 def run(given: argparse.Namespace) -> None:
@@ -39,12 +39,13 @@ def run(given: argparse.Namespace) -> None:
         RuntimeError: a download failed.
         FloatingPointError: a training diverged.
     """
-    recipes, names = SERIES[given.recipe]
-    recipes = {key: recipe.shortened(given.epochs) for key, recipe in recipes.items()}
-    chains = [names]
+    recipes = {key: r.shortened(given.epochs) for key, r in SERIES[given.recipe].items()}
+    chains = {key: [NETWORKS[recipe.name]] for key, recipe in recipes.items()}
     if given.networks:
-        grows = any(recipe.grows for recipe in recipes.values())
-        chains = with_starts(given.networks, names, grows)
+        chains = {
+            key: with_starts(given.networks, NETWORKS[recipe.name], recipe.grows)
+            for key, recipe in recipes.items()
+        }
     tests = Path(given.results) / "protocols"
     asked = choose_device(given.device)
     choose_precision(asked, given.precision)  # refused here, where one process tells it
@@ -66,7 +67,7 @@ def run(given: argparse.Namespace) -> None:
             experiments = {
                 (key, name): experiment
                 for key, recipe in recipes.items()
-                for chain in chains
+                for chain in chains[key]
                 for name, experiment in run_series(
                     chain,
                     data,
@@ -80,8 +81,9 @@ def run(given: argparse.Namespace) -> None:
                 ).items()
             }
             if given.recipe == "scales":
-                trained = tuple(name for chain in chains for name in chain)
-                cells = plan_tables({key: r.training_scale for key, r in recipes.items()}, trained)
+                scales = {key: recipe.training_scale for key, recipe in recipes.items()}
+                trained = tuple(dict.fromkeys(name for _, name in experiments))
+                cells = plan_tables(scales, trained)
                 distributed.from_first(
                     lambda cells=cells, experiments=experiments: fill_tables(
                         cells,

@@ -8,6 +8,7 @@ schedules and choices never see the test set.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
@@ -24,6 +26,7 @@ from vgglib import shapes
 from vgglib.checks import check_int, check_number, check_tensors
 from vgglib.folders import LAYOUT, find_images, find_parts, read_squares
 from vgglib.machine.files import patience
+from vgglib.statistics import ChannelStatistics, channel_statistics
 
 # The binary version of CIFAR-10, from its author's page with its checksum. torchvision's own class
 # takes the Python version, which is a pickle, and a pickle may run any code when it is loaded.
@@ -218,6 +221,11 @@ class Data:
         return is_balanced(self.test.labels, self.num_classes)
 
     @cached_property
+    def statistics(self) -> ChannelStatistics:
+        """Mean and covariance of the channels of the training images, computed once."""
+        return channel_statistics(self.train.images)
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 digits that change if the data do, and are the same on every machine.
 
@@ -285,9 +293,11 @@ def load_data(
 
     Args:
         source: ``"shapes"``, the built-in data set; ``"cifar10"``, downloaded to ``root`` when it
-            is not there yet; or a folder with ``train/<class>/*`` and ``test/<class>/*`` images,
-            and ``val/<class>/*`` if its validation split is not to be drawn. Without ``test``,
-            ``val`` is taken for it; without all of them, a fifth of each class; with a warning.
+            is not there yet; ``"cifar10-jpeg"``, the same images after they were stored once as
+            JPEG files, see :func:`stored_as_jpeg`; or a folder with ``train/<class>/*`` and
+            ``test/<class>/*`` images, and ``val/<class>/*`` if its validation split is not to be
+            drawn. Without ``test``, ``val`` is taken for it; without all of them, a fifth of each
+            class; with a warning.
         root: where downloads go.
         image_size: side in pixels that shapes are drawn at. Images of a folder are rescaled so that
             their smaller side has it, and the square in the middle is kept.
@@ -388,7 +398,7 @@ def _load_shapes(
 
 def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
     if image_size != 32:
-        raise ValueError(f"cifar10 has images of 32x32, got image_size {image_size}")
+        raise ValueError(f"CIFAR-10 has images of 32x32, got image_size {image_size}")
     files = {root / CIFAR10_FOLDER / name: md5 for name, md5 in CIFAR10_FILES.items()}
     # By content: a damaged copy or one with other images has the right sizes, too.
     if not all(check_integrity(file, md5) for file, md5 in files.items()):
@@ -413,6 +423,34 @@ def _read_cifar10(files: list[Path]) -> Split:
     bytes_ = np.concatenate([np.fromfile(file, dtype=np.uint8) for file in files])
     records = torch.from_numpy(bytes_).reshape(-1, _CIFAR10_RECORD)
     return Split(records[:, 1:].reshape(-1, 3, 32, 32).contiguous(), records[:, 0].long())
+
+
+def _load_cifar10_jpeg(**options: Any) -> Loaded:
+    _, classes, splits = _load_cifar10(**options)
+    return "cifar10-jpeg", classes, {name: stored_as_jpeg(s) for name, s in splits.items()}
+
+
+def stored_as_jpeg(split: Split, quality: int = 75) -> Split:
+    """What is left of images that were stored once as JPEG files, as many copies of data sets are.
+
+    Args:
+        split: RGB images, on the CPU.
+        quality: 1 to 100; 75 is what most programs take if they are not told. As they do, too,
+            color is stored for blocks of 2x2 pixels (4:2:0).
+
+    Returns:
+        The same labels with the images as they are read again.
+    """
+    check_int("quality", quality, minimum=1)
+    images = torch.empty_like(split.images)
+    for image, again in zip(split.images, images, strict=True):
+        file = io.BytesIO()
+        pixels = Image.fromarray(image.permute(1, 2, 0).numpy())
+        pixels.save(file, "JPEG", quality=quality, subsampling="4:2:0")
+        again.copy_(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
+    digest = hashlib.sha256(f"stored once as JPEG of quality {quality}: ".encode())
+    split.update(digest)
+    return Split(images, split.labels, digest.hexdigest())
 
 
 # --------------------------------------------------------------------------------------------------
@@ -450,4 +488,5 @@ def _load_folder(*, source: str | Path, image_size: int, **_: Any) -> Loaded:
 SOURCES: dict[str, Callable[..., Loaded]] = {
     "shapes": _load_shapes,
     "cifar10": _load_cifar10,
+    "cifar10-jpeg": _load_cifar10_jpeg,
 }

@@ -21,8 +21,8 @@ from vgglib.machine import distributed
 from vgglib.machine.devices import choose_device, choose_precision
 from vgglib.machine.files import check_writable
 from vgglib.recipes import Recipe, deeper
-from vgglib.records import check_replaceable, run_name, write_record
-from vgglib.statistics import channel_statistics, whitening_filters
+from vgglib.records import check_replaceable, run_name, write_predictions, write_record
+from vgglib.statistics import whitening_filters
 from vgglib.tracing import trace
 from vgglib.training import Training, train
 from vgglib.transfer import Transfer, transfer_weights
@@ -69,9 +69,8 @@ def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transf
     are looked at. Where the recipe has crops, the second takes the center crop at the middle of the
     training scales.
     """
-    statistics = channel_statistics(data.train.images)
-    components = statistics.pca()
-    subtract = SubtractMean(statistics.mean)
+    components = data.statistics.pca()
+    subtract = SubtractMean(data.statistics.mean)
     steps: list[v2.Transform] = []
     center: list[v2.Transform] = []
     if recipe.crop:
@@ -121,7 +120,8 @@ def run_experiment(
         seed: of the first weights and of the training.
         shallow: a trained network to start from; ``None`` starts from random weights.
         rule: what is copied from it, see :func:`~vgglib.transfer.match_layers`.
-        results: folder for the record; ``None`` writes none.
+        results: folder for the record, and, in a folder ``predictions`` within, for what the
+            network says of each test image; ``None`` writes neither.
         checkpoints: folder for the checkpoint, from which an interrupted call goes on and a
             finished one returns at once; ``None`` saves none.
         device: see :func:`~vgglib.machine.devices.choose_device`.
@@ -202,6 +202,8 @@ def run_experiment(
         "history": _rounded(training.history),
     }
     if results is not None:
+        said = test.probabilities, data.test.labels.cpu()
+        distributed.from_first(lambda: write_predictions(results, record, *said))
         distributed.from_first(lambda: write_record(results, record))
     return Experiment(model, training, test, record, transfer, test_transform)
 
@@ -270,7 +272,7 @@ def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
         )
     if recipe.whitening:
         conv = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-        mean = channel_statistics(data.train.images).mean
+        mean = data.statistics.mean
         most = 2 * conv.weight[0].numel()
         if conv.out_channels > most:
             raise ValueError(

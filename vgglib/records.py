@@ -1,16 +1,22 @@
 """Records: what each finished training measured, as one JSON file each, and nothing else.
 
-The tables of the book are made from these files alone.
+The tables of the book are made from these files alone. What a network said of each test image may
+lie in a second file beside them, so that its mistakes can be studied without images and training.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from vgglib.machine.files import atomic_write
 
@@ -113,15 +119,92 @@ def write_json(path: Path, record: dict[str, Any]) -> Path:
         ) from error
     # A list of numbers in one line: readable, and a diff shows what changed.
     text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    return _write(path, text.encode() + b"\n")
+
+
+def _write(path: Path, content: bytes) -> Path:
     try:
         with atomic_write(path) as file:
-            file.write(text.encode() + b"\n")
+            file.write(content)
     except OSError as error:
         raise OSError(
             f"cannot write the record {str(path)!r} ({error.strerror}): the training is not lost,"
             " it is in its checkpoint; choose a results folder that you may write to and run again"
         ) from error
     return path
+
+
+def write_predictions(
+    folder: str | Path,
+    record: dict[str, Any],
+    probabilities: Tensor,
+    labels: Tensor,
+    *,
+    on: str | None = None,
+) -> Path:
+    """Write what a network said of each test image: ``<folder>/predictions/<record>.npz``.
+
+    Args:
+        folder: that of the record.
+        record: of the network.
+        probabilities: (N, classes), in the order of the test split; kept in float16.
+        labels: the true classes, shape (N,).
+        on: the name of the data, if they are not those of the record.
+
+    Returns:
+        Where they were written.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    content = io.BytesIO()
+    arrays = {"probabilities": probabilities.half(), "labels": labels.to(torch.int16)}
+    np.savez_compressed(content, **{name: tensor.numpy() for name, tensor in arrays.items()})
+    return _write(_predictions_path(folder, record, on), content.getvalue())
+
+
+def read_predictions(
+    record: dict[str, Any], *folders: str | Path, on: str | None = None
+) -> tuple[Tensor, Tensor] | None:
+    """What the network of a record said of each test image, and the true classes.
+
+    Args:
+        record: see :func:`read_records`.
+        folders: of records, the last that has it counts.
+        on: the name of the data, if they are not those of the record.
+
+    Returns:
+        Probabilities, float32, shape (N, classes), exact to about three digits, and labels, int64,
+        shape (N,); or ``None`` where no folder has them.
+
+    Raises:
+        ValueError: the file is damaged, or not of this record: its top-1 accuracy is another.
+    """
+    paths = [_predictions_path(folder, record, on) for folder in folders]
+    paths = [path for path in paths if path.exists()]
+    if not paths:
+        return None
+    try:
+        with np.load(paths[-1], allow_pickle=False) as content:
+            probabilities = torch.from_numpy(content["probabilities"]).float()
+            labels = torch.from_numpy(content["labels"]).long()
+    except Exception as error:
+        raise ValueError(
+            f"{str(paths[-1])!r} is damaged, or no file of predictions ({error}): remove it"
+        ) from error
+    top_1 = 100 * (probabilities.argmax(dim=1) == labels).double().mean().item()
+    # In float16 two classes may be equal that were not.
+    if on is None and abs(top_1 - record["top_k_accuracy"][0]) > 0.1:
+        raise ValueError(
+            f"{str(paths[-1])!r} is of another network than the record: its top-1 accuracy is"
+            f" {top_1:.2f} %, and {record['top_k_accuracy'][0]} % there. Remove it"
+        )
+    return probabilities, labels
+
+
+def _predictions_path(folder: str | Path, record: dict[str, Any], on: str | None) -> Path:
+    name = record_name(record).removesuffix(".json") + ("" if on is None else f"-on-{on}")
+    return Path(folder) / "predictions" / f"{name}.npz"
 
 
 def read_records(*folders: str | Path) -> list[dict[str, Any]]:

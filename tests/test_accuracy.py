@@ -1,0 +1,183 @@
+"""`make accuracy`: what it trains, in which order, and what it does after a kill."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from nbformat.v4 import new_notebook
+
+import vgglib
+from tools import accuracy, landing
+from tools.accuracy import PLAN, Chain, Part, chains, missing, plan
+from tools.chapters import KERNEL
+from tools.settings import ROOT
+from vgglib.miniature import plan_tables
+from vgglib.protocols import Protocol
+from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe
+from vgglib.records import read_predictions, read_records
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Settings for a plan of one small recipe whose networks grow, on images of 8x8 pixels."""
+    data = vgglib.load_data("shapes", image_size=8, train_images=60, test_images=30)
+    monkeypatch.setattr(vgglib, "load_data", lambda name, root: replace(data, name=name))
+    recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
+    monkeypatch.setitem(SERIES, "small", {"small": recipe})
+    monkeypatch.setitem(NETWORKS, "small", ("I", "II"))
+    parts = (Part("small", (0, 1), ("I",)), Part("small", (0,)))
+    monkeypatch.setattr(accuracy, "PLAN", parts)
+    monkeypatch.setattr(accuracy.Work, "renew_pages", lambda work: None)
+    folders = [f"--results={tmp_path / 'results'}", f"--checkpoints={tmp_path / 'checkpoints'}"]
+    return accuracy.own_settings(["--data=cifar10", "--device=cpu", *folders])
+
+
+def files(settings):
+    return sorted(path.name for path in settings.results.glob("*.json"))
+
+
+@pytest.mark.parametrize("seeds", ["one", "0 -1", "0,1"])
+def test_seeds_that_are_none_are_refused(seeds):
+    with pytest.raises(ValueError, match="expected whole numbers"):
+        accuracy.read_seeds(seeds)
+
+
+def test_records_go_into_the_book_if_no_other_folder_is_given(tmp_path):
+    assert accuracy.own_settings(["--results="]).results == ROOT / "results"
+    assert accuracy.own_settings([f"--results={tmp_path}"]).results == tmp_path
+
+
+def test_the_plan_has_every_recipe_that_a_table_shows():
+    planned = {part.series for part in PLAN}
+    assert planned == set(SERIES) - {"quick", "post"}  # for the built-in images, and for a GPU
+    settings = SimpleNamespace(data="cifar10", epochs=None)
+    found = plan(settings, ())
+    of_classic = [
+        t for _, row in found for c in row for t in c.trainings() if t[1].name == "classic"
+    ]
+    assert len({file for *_, file in of_classic}) == 3 + 2 + 1
+    assert {recipe.epochs for _, recipe, _ in of_classic} == {RECIPES["classic"].epochs}
+
+
+def test_the_copy_is_trained_on_beside_the_originals_alone():
+    wanted = [part.data for part, _ in plan(SimpleNamespace(data="cifar10", epochs=None), ())]
+    assert wanted.count("cifar10-jpeg") == 1
+    assert not any(part.data for part, _ in plan(SimpleNamespace(data="/x/p", epochs=None), ()))
+
+
+def test_networks_that_grow_come_with_those_before_them():
+    settings = SimpleNamespace(data="/x/photos", epochs=4)
+    (chain,) = chains(Part("classic", (5,), ("II",)), settings)
+    assert (chain.names, chain.seed, chain.recipe.epochs) == (("I", "II"), 5, 4)
+    names = [file for *_, file in chain.trainings()]
+    assert names == [f"photos-classic-{name}-4epochs-seed5.json" for name in ("I", "II")]
+    alone = chains(Part("modern", (0, 1), ("III",)), settings, (7,))
+    assert [(c.names, c.seed) for c in alone] == [(("III",), 7)]
+
+
+def test_a_plan_is_carried_out_and_told(small, capsys):
+    accuracy.measure(small, ())
+    said = capsys.readouterr().out
+    assert "small I                    0 of   2 done" in said
+    assert "2 to go" in said and "0 to go" in said
+    assert files(small) == [
+        "cifar10-small-I-2epochs-seed0.json",
+        "cifar10-small-I-2epochs-seed1.json",
+        "cifar10-small-II-1epochs-seed0.json",
+    ]
+    for record in read_records(small.results):
+        probabilities, labels = read_predictions(record, small.results)
+        top_1 = 100 * (probabilities.argmax(dim=1) == labels).double().mean().item()
+        assert top_1 == pytest.approx(record["top_k_accuracy"][0], abs=0.01)
+    accuracy.measure(small, ())
+    said = capsys.readouterr().out
+    assert "2 of   2 done" in said and "to go" not in said
+
+
+def test_killed_it_goes_on_and_a_record_is_not_trained_again(small, monkeypatch, tmp_path):
+    known = Chain("cifar10", SERIES["small"]["small"], ("I", "II"), 0)
+
+    class Killed(Exception):
+        pass
+
+    def kill(*arguments):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(accuracy, "write_record", kill)
+        with pytest.raises(Killed):
+            accuracy.measure(small, (0,))
+    assert files(small) == [] and len(missing(known, small.results)) == 2
+    accuracy.measure(small, (0,))
+    assert len(files(small)) == 2
+    first = small.results / files(small)[0]
+    first.write_text(json.dumps(json.loads(first.read_text()) | {"train_seconds": 1.0}))
+    for left in (*small.checkpoints.iterdir(), small.results / files(small)[1]):
+        left.unlink()
+    accuracy.measure(small, (0,))  # II from I again, whose record stays
+    assert len(files(small)) == 2
+    assert json.loads(first.read_text())["train_seconds"] == 1.0
+
+
+def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
+    fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32)
+    monkeypatch.setitem(SERIES, "fast", {"fast": fast})
+    monkeypatch.setitem(NETWORKS, "fast", ("I",))
+    parts = (Part("fast", (0,)), Part("fast", (0,), data="cifar10-jpeg"))
+    monkeypatch.setattr(accuracy, "PLAN", parts)
+    accuracy.measure(small, ())
+    for record in read_records(small.results):
+        other = {"cifar10": "cifar10-jpeg", "cifar10-jpeg": "cifar10"}[record["dataset"]]
+        there = read_predictions(record, small.results, on=other)
+        # The two are the same images in this test.
+        assert torch.equal(there[0], read_predictions(record, small.results)[0])
+
+
+def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):
+    scales = {
+        key: Recipe(f"scale {key}", epochs=1, batch_size=20, width=1 / 32, crop=8,
+                    training_scale=scale, batch_norm=True)
+        for key, scale in {"8": (8, 8), "8 to 16": (8, 16)}.items()
+    }  # fmt: skip
+    monkeypatch.setitem(SERIES, "scales", scales)
+    for recipe in scales.values():
+        monkeypatch.setitem(NETWORKS, recipe.name, ("I",))
+    monkeypatch.setattr(accuracy, "PLAN", (Part("scales", (0,)),))
+
+    def cells(scales, names):
+        found = plan_tables({key: (16, 16 + 8 * (a < b)) for key, (a, b) in scales.items()}, names)
+        return [replace(cell, protocol=Protocol((16,), cell.protocol.method)) for cell in found]
+
+    monkeypatch.setattr(accuracy, "plan_tables", cells)
+    accuracy.measure(small, ())
+    written = sorted((small.results / "protocols").glob("*.json"))
+    assert len(written) == 4  # dense of both; of the range crops and both besides
+    before = [path.stat().st_mtime_ns for path in written]
+    accuracy.measure(small, ())
+    assert [path.stat().st_mtime_ns for path in written] == before
+    written[0].unlink()
+    accuracy.measure(small, ())
+    assert written[0].exists()
+
+
+def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tmp_path):
+    executed, refreshed = [], []
+
+    def execute(path, parameters):
+        executed.append((path.stem, parameters["RESULTS"]))
+        return new_notebook(metadata={"kernelspec": KERNEL})
+
+    monkeypatch.setattr(accuracy, "execute", execute)
+    monkeypatch.setattr(accuracy, "refresh", lambda path: refreshed.append(path.stem))
+    monkeypatch.setattr(landing, "renew", lambda: refreshed.append("intro"))
+    work = tmp_path / "full" / "work"
+    own = accuracy.own_settings([f"--results={tmp_path / 'r'}", "--data=shapes"])
+    accuracy.Work(replace(own, work=work), ()).renew_pages()
+    assert executed == [(name, str(tmp_path / "r")) for name in accuracy.TABLES]
+    copies = {path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()}
+    assert copies == {f"{name}.ipynb" for name in accuracy.TABLES} and refreshed == []
+    book = accuracy.own_settings(["--results=", "--seeds=0", "--data=shapes", "--profile=quick"])
+    accuracy.Work(book, ()).renew_pages()
+    assert refreshed == [*accuracy.TABLES, "intro"]
