@@ -8,7 +8,16 @@ from torch import nn
 
 from vgglib.configurations import vgg
 from vgglib.data import Split
-from vgglib.evaluation import confusion_matrix, evaluate, predict, top_k_accuracy, top_k_error
+from vgglib.evaluation import (
+    calibration_error,
+    confusion_matrix,
+    evaluate,
+    mcnemar,
+    predict,
+    reliability,
+    top_k_accuracy,
+    top_k_error,
+)
 
 
 def plain_loop(scores, labels, max_k):
@@ -224,3 +233,57 @@ def test_the_loss_stays_finite_where_a_probability_is_0():
     evaluation = evaluate(LeftEdge(), split, lambda _: images)
     assert evaluation.probabilities[0, 1] == 0
     assert evaluation.loss == pytest.approx(-math.log(1e-12))
+
+
+# --------------------------------------------------------------------------------------------------
+# How sure, and how sure of a difference
+# --------------------------------------------------------------------------------------------------
+
+
+def test_reliability_counts_by_hand():
+    probabilities = torch.tensor([[0.9, 0.1], [0.75, 0.25], [0.25, 0.75], [0.45, 0.55], [1.0, 0.0]])
+    labels = torch.tensor([0, 1, 1, 1, 0])
+    found = reliability(probabilities, labels, bins=5)
+    # 0.55; 0.75 twice; 0.9 and 1
+    assert found[:, 2].tolist() == [0, 0, 1, 2, 2]
+    assert found[2:, 0] == pytest.approx(torch.tensor([55.0, 75, 95]).double())
+    assert found[2:, 1].tolist() == [100, 50, 100]
+    expected = (1 * 45 + 2 * 25 + 2 * 5) / 5
+    assert calibration_error(probabilities, labels, bins=5) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_network_that_is_as_sure_as_it_is_right_has_no_calibration_error():
+    probabilities = torch.tensor([[0.75, 0.25]] * 400)
+    labels = torch.tensor([0, 0, 0, 1] * 100)
+    assert calibration_error(probabilities, labels) == pytest.approx(0, abs=1e-9)
+    assert calibration_error(probabilities, 1 - labels) == pytest.approx(50)
+
+
+def test_mcnemar_agrees_with_the_binomial_distribution():
+    first = torch.tensor([True] * 9 + [False] * 1 + [True] * 5 + [False] * 5)
+    second = torch.tensor([False] * 9 + [True] * 1 + [True] * 5 + [False] * 5)
+    # 1 of 10, two-sided: 2 * (1 + 10) / 1024
+    assert mcnemar(first, second) == (9, 1, pytest.approx(22 / 1024))
+    assert mcnemar(second, first) == (1, 9, pytest.approx(22 / 1024))
+    assert mcnemar(first, first) == (0, 0, 1.0)
+
+
+def test_mcnemar_of_many_images():
+    """Against the normal distribution, which is near for so many."""
+    first = torch.zeros(10_000, dtype=torch.bool)
+    first[:1100], second = True, torch.zeros(10_000, dtype=torch.bool)
+    second[1100:2100] = True
+    z = (1100 - 1000 - 1) / math.sqrt(2100)
+    assert mcnemar(first, second)[2] == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.01)
+
+
+def test_what_cannot_be_compared_is_refused():
+    bools = torch.zeros(3, dtype=torch.bool)
+    with pytest.raises(TypeError, match=r"expected tensors of bools, got torch\.int64"):
+        mcnemar(torch.zeros(3, dtype=torch.int64), bools)
+    with pytest.raises(ValueError, match=r"expected two tensors of shape \(N,\), got \(3,\)"):
+        mcnemar(bools, bools[:2])
+    with pytest.raises(ValueError, match=r"got \(3,\) and \(3,\)"):
+        reliability(torch.zeros(3), bools.long())
+    with pytest.raises(ValueError, match="bins must be at least 1"):
+        reliability(torch.zeros(3, 2), bools.long(), bins=0)

@@ -5,6 +5,7 @@ Accuracies and errors are in percent, everywhere in this package and in the reco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,83 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> T
             raise ValueError(f"{name} must be in 0..{num_classes - 1}")
     cells = (labels * num_classes + predictions).bincount(minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes)
+
+
+def reliability(probabilities: Tensor, labels: Tensor, bins: int = 10) -> Tensor:
+    """How sure a network was, beside how often it was right, for images that it was as sure of.
+
+    Guo et al. (2017), "On Calibration of Modern Neural Networks". The images are sorted into bins
+    of equal width by the probability of the class that was named.
+
+    Args:
+        probabilities: (N, classes).
+        labels: true classes, integers, shape (N,).
+        bins: how many there are between 0 and 1.
+
+    Returns:
+        float64, shape (bins, 3): mean probability and accuracy, both in percent and 0 where there
+        are no images, and the number of images.
+
+    Raises:
+        TypeError: no tensors.
+        ValueError: other shapes, or ``bins`` under 1.
+    """
+    check_tensors(probabilities=probabilities, labels=labels)
+    if probabilities.dim() != 2 or labels.shape != probabilities.shape[:1]:
+        raise ValueError(
+            "expected probabilities of shape (N, classes) and labels of shape (N,), got"
+            f" {tuple(probabilities.shape)} and {tuple(labels.shape)}"
+        )
+    check_int("bins", bins, minimum=1)
+    confidence, named = probabilities.double().max(dim=1)
+    # The border belongs to the bin below it, so that 1 is in the last.
+    place = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    counts = place.bincount(minlength=bins).double()
+    right = (named == whole_labels(labels)).double()
+    sums = [place.bincount(weights=values, minlength=bins) for values in (confidence, right)]
+    return torch.stack([*(100 * total / counts.clamp(min=1) for total in sums), counts], dim=1)
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Expected calibration error: by how much sureness and accuracy differ on average, in percent.
+
+    Guo et al. (2017); arguments as for :func:`reliability`, whose bins are weighted by their
+    images.
+    """
+    confidence, accuracy, counts = reliability(probabilities, labels, bins).T
+    return float(((confidence - accuracy).abs() * counts).sum() / counts.sum())
+
+
+def mcnemar(first: Tensor, second: Tensor) -> tuple[int, int, float]:
+    """Whether one network is better than another on the same images, by those that tell them apart.
+
+    McNemar (1947): an image that both got right, or both wrong, says nothing. If the two were
+    equally good, each of the others would be as likely to be for the one as for the other.
+
+    Args:
+        first: bool, shape (N,): which images the first network got right.
+        second: the same for the second.
+
+    Returns:
+        How many images only the first got right, how many only the second, and how probable a
+        difference of that size or more would be between equally good networks (exact, two-sided).
+
+    Raises:
+        TypeError: no tensors of bools.
+        ValueError: the shapes differ.
+    """
+    check_tensors(first=first, second=second)
+    if first.dtype != torch.bool or second.dtype != torch.bool:
+        raise TypeError(f"expected tensors of bools, got {first.dtype} and {second.dtype}")
+    if first.shape != second.shape or first.dim() != 1:
+        raise ValueError(
+            f"expected two tensors of shape (N,), got {tuple(first.shape)} and"
+            f" {tuple(second.shape)}"
+        )
+    for_first, for_second = int((first & ~second).sum()), int((second & ~first).sum())
+    apart = for_first + for_second
+    tail = sum(math.comb(apart, k) for k in range(min(for_first, for_second) + 1))
+    return for_first, for_second, min(1.0, 2 * tail / 2**apart)
 
 
 @contextmanager
