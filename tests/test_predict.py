@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 import vgglib
@@ -14,7 +15,7 @@ from vgglib.experiments import run_experiment
 from vgglib.folders import read_image
 from vgglib.predict import main
 from vgglib.recipes import RECIPES
-from vgglib.trained import load_trained
+from vgglib.trained import load_trained, save_trained
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,42 @@ def test_a_network_that_was_changed_by_hand_is_not_taken_for_another(tmp_path, c
         vgglib.train(model, data, recipe, checkpoint=tmp_path / "run.pt", **options)
     with pytest.raises(ValueError, match="does not say what it is for"):
         load_trained(tmp_path / "run.pt")
+
+
+def test_a_network_in_a_file_of_half_the_size_is_the_same(trained, tmp_path):
+    checkpoint, run = trained
+    first = load_trained(checkpoint)
+    file = save_trained(first, tmp_path / "kept" / "mine.safetensors")
+    weights = sum(4 * w.numel() for w in first.model.parameters())
+    assert file.stat().st_size < 0.5 * weights + 10_000
+    second = load_trained(file)
+    assert (second.classes, second.scale, second.epochs) == (first.classes, first.scale, (1, 1))
+    assert second.transform.mean == first.transform.mean and second.warning == ""
+    data = load_data(train_images=20, test_images=50)
+    one, two = (predict(t.model, data.test.images, t.transform) for t in (first, second))
+    assert two == pytest.approx(one, abs=5e-3)
+    assert next(second.model.parameters()).dtype == torch.float32
+
+
+def test_a_network_comes_with_the_package_by_its_name(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(vgglib.trained, "book_results", lambda: tmp_path)
+    save_trained(load_trained(trained[0]), tmp_path / "networks" / "small.safetensors")
+    assert vgglib.load_trained("small").classes == vgglib.shapes.CLASSES
+    with pytest.raises(FileNotFoundError, match="no network of that name: small comes with the"):
+        load_trained("smal")
+
+
+def test_files_that_say_nothing_of_their_use_are_refused(trained, tmp_path):
+    network = load_trained(trained[0])
+    with pytest.raises(ValueError, match=r"ends in .safetensors, got .*mine.pt"):
+        save_trained(network, tmp_path / "mine.pt")
+    weights = {"weight": torch.zeros(3)}
+    safetensors.torch.save_file(weights, tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"has weights alone: expected a file of vgglib\.trained"):
+        load_trained(tmp_path / "weights.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"no header")
+    with pytest.raises(ValueError, match=r"bad\.safetensors' is damaged"):
+        load_trained(tmp_path / "bad.safetensors")
+    network.model.features.pool1 = torch.nn.AvgPool2d(2)
+    with pytest.raises(ValueError, match="not what its settings describe"):
+        save_trained(network, tmp_path / "mine.safetensors")

@@ -40,6 +40,7 @@ from vgglib.recipes import ABLATION, NETWORKS, RECIPES, TRAINING_SCALES, Recipe,
 from vgglib.records import book_results, read_records
 from vgglib.statistics import PCA, StreamingStatistics, channel_statistics
 from vgglib.tracing import trace
+from vgglib.trained import load_trained
 from vgglib.training import train, train_epoch
 from vgglib.transfer import match_layers, transfer_weights
 from vgglib.transforms import (
@@ -81,6 +82,7 @@ __all__ = [
     "initialize",
     "load_data",
     "load_torchvision",
+    "load_trained",
     "make_network",
     "make_transforms",
     "match_layers",

@@ -1,15 +1,18 @@
-"""A trained network out of a checkpoint, with what is needed to use it: classes, preprocessing.
+"""A trained network out of a file, with what is needed to use it: classes, preprocessing.
 
-The chapter Training; ``python -m vgglib.predict`` and ``python -m vgglib.imagenet`` use it.
+The file is a checkpoint, or one of half the size, or comes with the package. The chapter Training;
+``python -m vgglib.predict`` and ``python -m vgglib.imagenet`` use it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
@@ -18,9 +21,14 @@ from torchvision.transforms.v2 import functional as F
 from vgglib.architecture import VGG, unwrap
 from vgglib.evaluation import predict
 from vgglib.folders import read_image
+from vgglib.machine.files import atomic_write
 from vgglib.machine.identity import describe
+from vgglib.records import book_results
 from vgglib.transforms import SubtractMean
 from vgglib.weights import check_numbers, plain_state_dict, read_weights
+
+# The entry in the header of a safetensors file that says what the weights are for.
+_USE = "vgglib"
 
 
 @dataclass(frozen=True)
@@ -120,14 +128,29 @@ def _steps(transform: Any) -> Iterator[Any]:
         yield transform
 
 
-def load_trained(file: str | Path) -> Trained:
-    """The network of a checkpoint of this package, ready to be used.
+def load_trained(source: str | Path) -> Trained:
+    """The network of a file, ready to be used; or one that comes with the package.
+
+    Args:
+        source: a checkpoint of this package, a file of :func:`save_trained`, or the name of a
+            network that the book has trained, such as ``"slim"``, which needs no download.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint of this package, or of a network or preprocessing that is
-            not the package's own.
+        FileNotFoundError: there is no such file, nor a network of that name.
+        ValueError: it is no such file, or of a network or preprocessing that is not the package's
+            own.
     """
+    known = book_networks()
+    if str(source) in known:
+        return _from_safetensors(known[str(source)])
+    file = Path(source).expanduser()
+    if known and not file.is_file():
+        raise FileNotFoundError(
+            f"there is no file {str(source)!r}, and no network of that name:"
+            f" {', '.join(known)} come{'s' * (len(known) == 1)} with the package"
+        )
+    if file.suffix == ".safetensors":
+        return _from_safetensors(file)
     trained = from_checkpoint(read_weights(file))
     if trained is None:
         raise ValueError(
@@ -136,6 +159,52 @@ def load_trained(file: str | Path) -> Trained:
             " SubtractMean as its preprocessing"
         )
     return trained
+
+
+def book_networks() -> dict[str, Path]:
+    """The trained networks that come with the package: their files by their names."""
+    files = sorted((book_results() / "networks").glob("*.safetensors"))
+    return {file.stem: file for file in files}
+
+
+def save_trained(trained: Trained, file: str | Path) -> Path:
+    """Write a network into a file of half the size, with all that :func:`load_trained` needs.
+
+    Args:
+        trained: see :func:`load_trained`.
+        file: ends in ``.safetensors``; holds the weights in float16, exact to about three digits.
+
+    Raises:
+        ValueError: another ending, or a network that cannot be built again from its settings.
+        OSError: the file cannot be written.
+    """
+    file = Path(file).expanduser()
+    if file.suffix != ".safetensors":
+        raise ValueError(f"expected a file name that ends in .safetensors, got {str(file)!r}")
+    use = describe_use(trained.model, trained.classes, trained.transform)
+    if use["network"] is None:
+        raise ValueError("the network is not what its settings describe: a layer was changed")
+    use |= {"scale": trained.scale, "epochs": trained.epochs}
+    weights = {
+        name: (weight.half() if weight.is_floating_point() else weight).contiguous()
+        for name, weight in unwrap(trained.model).state_dict().items()
+    }
+    with atomic_write(file) as opened:
+        opened.write(safetensors.torch.save(weights, {_USE: json.dumps(use)}))
+    return file
+
+
+def _from_safetensors(file: Path) -> Trained:
+    weights = read_weights(file)
+    with safetensors.safe_open(file, framework="pt") as opened:
+        told = (opened.metadata() or {}).get(_USE)
+    if told is None:
+        raise ValueError(
+            f"{str(file)!r} has weights alone: expected a file of vgglib.trained.save_trained,"
+            " which says what they are for"
+        )
+    use = json.loads(told)
+    return _build(use, weights, tuple(use["epochs"]))
 
 
 def from_checkpoint(state: dict[str, Any]) -> Trained | None:
@@ -147,10 +216,15 @@ def from_checkpoint(state: dict[str, Any]) -> Trained | None:
     use = state.get("use") or {}
     if not use.get("network") or use.get("mean") is None:
         return None
-    with torch.random.fork_rng([]):  # the weights are drawn, and then replaced
-        model = VGG(**use["network"])
     # Where a training averaged its weights, the average is the network.
     weights = plain_state_dict(state.get("average", state["model"]))
+    epochs = len(state["history"]["seconds"]), state["identity"]["recipe's epochs"]
+    return _build(use, weights, epochs)
+
+
+def _build(use: dict[str, Any], weights: dict[str, Tensor], epochs: tuple[int, int]) -> Trained:
+    with torch.random.fork_rng([]):  # the weights are drawn, and then replaced
+        model = VGG(**use["network"])
     check_numbers(weights)
     try:
         model.load_state_dict(weights)
@@ -163,5 +237,5 @@ def from_checkpoint(state: dict[str, Any]) -> Trained | None:
         tuple(use["classes"]),
         SubtractMean(use["mean"]),
         use.get("scale") or min(model.image_size),
-        (len(state["history"]["seconds"]), state["identity"]["recipe's epochs"]),
+        epochs,
     )

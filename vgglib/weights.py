@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -118,12 +119,8 @@ def read_weights(file: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no file {str(file)!r}: expected weights")
     try:
         if file.suffix == ".safetensors":
-            from safetensors.torch import load_file  # only who has such a file needs it
-
-            return load_file(file)
+            return safetensors.torch.load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except ImportError as error:
-        raise ValueError(f"{str(file)!r} needs the package safetensors: install it") from error
     except pickle.UnpicklingError as error:
         if "WeightsUnpickler error: Unsupported" in str(error):
             raise ValueError(
