@@ -198,7 +198,7 @@ register(
 register(
     Recipe(
         "modern",
-        epochs=8,
+        epochs=16,
         learning_rate=5e-2,
         dropout=0.0,
         schedule="one_cycle",
