@@ -17,11 +17,12 @@ SETTINGS = --profile="$$PROFILE" --data="$$DATA" --device="$$DEVICE" --epochs="$
 	--results="$$RESULTS" --checkpoints="$$CHECKPOINTS" --downloads="$$DOWNLOADS"
 # The settings of `make records` and `make accuracy`, besides.
 SEEDS =
+RECIPES =
 RECIPE = quick
 CHAPTER =
 MACHINE =
 URL =
-export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS DOWNLOADS CHAPTER MACHINE RECIPE SEEDS URL
+export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS DOWNLOADS CHAPTER MACHINE RECIPE RECIPES SEEDS URL
 
 .PHONY: help book serve test test-machines margins test-site pdf handout slides colab refresh accuracy records benchmark lint address clean python settings
 .NOTPARALLEL:
@@ -51,7 +52,8 @@ help:
 	@echo 'make accuracy DATA=cifar10   train all that the tables show, and renew them: hours; says'
 	@echo '                             how many, and goes on where it stopped; DEVICE, EPOCHS,'
 	@echo '                             CHECKPOINTS, DOWNLOADS as above; RESULTS=results if not'
-	@echo '                             given; SEEDS="0" for fewer seeds'
+	@echo '                             given; SEEDS="0" for fewer seeds, RECIPES="fast modern"'
+	@echo '                             for a part'
 	@echo 'make benchmark               how fast the training is, beside the usual way'
 	@echo 'make records                 train I, II, III for some seeds, for the tables'
 	@echo '     SEEDS="0 1 2" RECIPE=quick, or another that `python -m vgglib --help` lists;'
@@ -98,7 +100,7 @@ refresh: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.refresh $$CHAPTER
 
 accuracy: python settings $(INSTALLED)
-	@$(BIN)/python -m tools.accuracy --seeds="$$SEEDS" $(SETTINGS)
+	@$(BIN)/python -m tools.accuracy --seeds="$$SEEDS" --recipes="$$RECIPES" $(SETTINGS)
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/speed.py --device="$${DEVICE:-auto}"

@@ -44,6 +44,16 @@ def test_seeds_that_are_none_are_refused(seeds):
         accuracy.read_seeds(seeds)
 
 
+def test_only_some_parts_may_be_wanted():
+    assert accuracy.read_series("") == ()
+    wanted = accuracy.read_series("fast classic")
+    found = plan(SimpleNamespace(data="/x/photos", epochs=None), (4,), wanted)
+    assert {part.series for part, _ in found} == {"fast", "classic"}
+    assert {chain.seed for _, row in found for chain in row} == {4}
+    with pytest.raises(ValueError, match="RECIPES=fats: there is no fats; expected colors, "):
+        accuracy.read_series("fats")
+
+
 def test_records_go_into_the_book_if_no_other_folder_is_given(tmp_path):
     assert accuracy.own_settings(["--results="]).results == ROOT / "results"
     assert accuracy.own_settings([f"--results={tmp_path}"]).results == tmp_path
@@ -53,7 +63,7 @@ def test_the_plan_has_every_recipe_that_a_table_shows():
     planned = {part.series for part in PLAN}
     assert planned == set(SERIES) - {"quick", "post"}  # for the built-in images, and for a GPU
     settings = SimpleNamespace(data="cifar10", epochs=None)
-    found = plan(settings, ())
+    found = plan(settings)
     of_classic = [
         t for _, row in found for c in row for t in c.trainings() if t[1].name == "classic"
     ]
@@ -62,9 +72,9 @@ def test_the_plan_has_every_recipe_that_a_table_shows():
 
 
 def test_the_copy_is_trained_on_beside_the_originals_alone():
-    wanted = [part.data for part, _ in plan(SimpleNamespace(data="cifar10", epochs=None), ())]
+    wanted = [part.data for part, _ in plan(SimpleNamespace(data="cifar10", epochs=None))]
     assert wanted.count("cifar10-jpeg") == 1
-    assert not any(part.data for part, _ in plan(SimpleNamespace(data="/x/p", epochs=None), ()))
+    assert not any(part.data for part, _ in plan(SimpleNamespace(data="/x/p", epochs=None)))
 
 
 def test_networks_that_grow_come_with_those_before_them():
@@ -78,7 +88,7 @@ def test_networks_that_grow_come_with_those_before_them():
 
 
 def test_a_plan_is_carried_out_and_told(small, capsys):
-    accuracy.measure(small, ())
+    accuracy.measure(small)
     said = capsys.readouterr().out
     assert "small I                    0 of   2 done" in said
     assert "2 to go" in said and "0 to go" in said
@@ -91,7 +101,7 @@ def test_a_plan_is_carried_out_and_told(small, capsys):
         probabilities, labels = read_predictions(record, small.results)
         top_1 = 100 * (probabilities.argmax(dim=1) == labels).double().mean().item()
         assert top_1 == pytest.approx(record["top_k_accuracy"][0], abs=0.01)
-    accuracy.measure(small, ())
+    accuracy.measure(small)
     said = capsys.readouterr().out
     assert "2 of   2 done" in said and "to go" not in said
 
@@ -127,7 +137,7 @@ def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
     monkeypatch.setitem(NETWORKS, "fast", ("I",))
     parts = (Part("fast", (0,)), Part("fast", (0,), data="cifar10-jpeg"))
     monkeypatch.setattr(accuracy, "PLAN", parts)
-    accuracy.measure(small, ())
+    accuracy.measure(small)
     for record in read_records(small.results):
         other = {"cifar10": "cifar10-jpeg", "cifar10-jpeg": "cifar10"}[record["dataset"]]
         there = read_predictions(record, small.results, on=other)
@@ -151,14 +161,14 @@ def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):
         return [replace(cell, protocol=Protocol((16,), cell.protocol.method)) for cell in found]
 
     monkeypatch.setattr(accuracy, "plan_tables", cells)
-    accuracy.measure(small, ())
+    accuracy.measure(small)
     written = sorted((small.results / "protocols").glob("*.json"))
     assert len(written) == 4  # dense of both; of the range crops and both besides
     before = [path.stat().st_mtime_ns for path in written]
-    accuracy.measure(small, ())
+    accuracy.measure(small)
     assert [path.stat().st_mtime_ns for path in written] == before
     written[0].unlink()
-    accuracy.measure(small, ())
+    accuracy.measure(small)
     assert written[0].exists()
 
 
@@ -174,10 +184,10 @@ def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tm
     monkeypatch.setattr(landing, "renew", lambda: refreshed.append("intro"))
     work = tmp_path / "full" / "work"
     own = accuracy.own_settings([f"--results={tmp_path / 'r'}", "--data=shapes"])
-    accuracy.Work(replace(own, work=work), ()).renew_pages()
+    accuracy.Work(replace(own, work=work), []).renew_pages()
     assert executed == [(name, str(tmp_path / "r")) for name in accuracy.TABLES]
     copies = {path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()}
     assert copies == {f"{name}.ipynb" for name in accuracy.TABLES} and refreshed == []
-    book = accuracy.own_settings(["--results=", "--seeds=0", "--data=shapes", "--profile=quick"])
-    accuracy.Work(book, ()).renew_pages()
+    book = accuracy.own_settings(["--results=", "--recipes=fast", "--seeds=0", "--data=shapes"])
+    accuracy.Work(book, []).renew_pages()
     assert refreshed == [*accuracy.TABLES, "intro"]

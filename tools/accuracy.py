@@ -119,10 +119,19 @@ def chains(part: Part, settings: Settings, seeds: tuple[int, ...] = ()) -> list[
     return found
 
 
-def plan(settings: Settings, seeds: tuple[int, ...]) -> list[tuple[Part, list[Chain]]]:
-    """What is to be trained on some data: the JPEG copy only beside CIFAR-10 itself."""
+def plan(
+    settings: Settings, seeds: tuple[int, ...] = (), series: tuple[str, ...] = ()
+) -> list[tuple[Part, list[Chain]]]:
+    """What is to be trained on some data: the JPEG copy only beside CIFAR-10 itself.
+
+    Args:
+        settings: data and epochs.
+        seeds: of all parts; none: each part has its own.
+        series: of the parts that are wanted; none: all.
+    """
     parts = [part for part in PLAN if not part.data or settings.data == _PAIR[0]]
-    return [(part, chains(part, settings, seeds)) for part in parts]
+    wanted = [part for part in parts if not series or part.series in series]
+    return [(part, chains(part, settings, seeds)) for part in wanted]
 
 
 def missing(chain: Chain, results: Path) -> list[tuple[str, Recipe, str]]:
@@ -161,8 +170,8 @@ def _seconds_of_image(name: str, recipe: Recipe, data: Data, device: torch.devic
 class Work:
     """What `make accuracy` was asked for, and how far it is."""
 
-    def __init__(self, settings: Settings, seeds: tuple[int, ...]) -> None:
-        self.settings, self.plan = settings, plan(settings, seeds)
+    def __init__(self, settings: Settings, planned: list[tuple[Part, list[Chain]]]) -> None:
+        self.settings, self.plan = settings, planned
         self.device = vgglib.choose_device(settings.device)
         self.loaded: dict[str, Data] = {}
         self.expected: dict[str, float] = {}  # seconds of what is not done, by the record's file
@@ -295,19 +304,32 @@ def read_seeds(text: str) -> tuple[int, ...]:
     return tuple(int(seed) for seed in text.split())
 
 
+def read_series(text: str) -> tuple[str, ...]:
+    """The recipes and experiments that are wanted; none: all.
+
+    Raises:
+        ValueError: the plan has none of that name.
+    """
+    known = list(dict.fromkeys(part.series for part in PLAN))
+    wrong = [name for name in text.split() if name not in known]
+    if wrong:
+        raise ValueError(f"RECIPES={text}: there is no {wrong[0]}; expected {', '.join(known)}")
+    return tuple(text.split())
+
+
 def own_settings(arguments: list[str]) -> Settings:
     """Those of the full profile; the records become the book's if no other folder is given.
 
     Raises:
         ValueError: see :func:`~tools.settings.read_settings`.
     """
-    unlike = ("--seeds=", "--profile=")
+    unlike = ("--seeds=", "--recipes=", "--profile=")
     others = [a for a in arguments if not a.startswith(unlike) and a != "--results="]
     return read_settings([f"--results={ROOT / 'results'}", *others, "--profile=full"])
 
 
-def measure(settings: Settings, seeds: tuple[int, ...]) -> None:
-    """Train what is missing, then renew the pages.
+def measure(settings: Settings, seeds: tuple[int, ...] = (), series: tuple[str, ...] = ()) -> None:
+    """Train what is missing, then renew the pages; see :func:`plan`.
 
     Raises:
         ChapterError: a chapter failed; the trainings before it are kept.
@@ -315,7 +337,7 @@ def measure(settings: Settings, seeds: tuple[int, ...]) -> None:
         FloatingPointError: a training diverged.
         OSError: a folder cannot be written.
     """
-    work = Work(settings, seeds)
+    work = Work(settings, plan(settings, seeds, series))
     check_writable(settings.results, "records")
     check_writable(settings.checkpoints, "checkpoints")
     work.estimate()
@@ -325,9 +347,10 @@ def measure(settings: Settings, seeds: tuple[int, ...]) -> None:
 
 def main() -> None:
     """Read the command line, train, and say in a line what is wrong."""
-    seeds = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith("--seeds=")]
+    given = dict(a.removeprefix("--").split("=", 1) for a in sys.argv[1:])
     try:
-        measure(own_settings(sys.argv[1:]), read_seeds(seeds[-1] if seeds else ""))
+        seeds, series = read_seeds(given.get("seeds", "")), read_series(given.get("recipes", ""))
+        measure(own_settings(sys.argv[1:]), seeds, series)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         sys.exit(f"make accuracy: {error}")
     except ChapterError as error:
