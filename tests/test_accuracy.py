@@ -131,6 +131,15 @@ def test_killed_it_goes_on_and_a_record_is_not_trained_again(small, monkeypatch,
     assert json.loads(first.read_text())["train_seconds"] == 1.0
 
 
+def test_a_record_of_other_images_does_not_pass_for_one_of_these(small, monkeypatch):
+    accuracy.measure(small, (1,))
+    others = vgglib.load_data("cifar10", root=None)
+    others = replace(others, test=others.test.take(torch.arange(20)))
+    monkeypatch.setattr(vgglib, "load_data", lambda name, root: others)
+    with pytest.raises(ValueError, match="another training: its data_fingerprint differs"):
+        accuracy.measure(small, (1,))
+
+
 def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
     fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "fast", {"fast": fast})

@@ -8,6 +8,7 @@ tables, in place, and the table of the first page is renewed.
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
@@ -32,7 +33,13 @@ from vgglib.machine.files import atomic_write, check_writable
 from vgglib.miniature import fill_tables, plan_tables, test_record_name
 from vgglib.optimization import make_optimizer
 from vgglib.recipes import SERIES, Recipe, deeper
-from vgglib.records import record_name, run_name, write_predictions, write_record
+from vgglib.records import (
+    check_replaceable,
+    record_name,
+    run_name,
+    write_predictions,
+    write_record,
+)
 
 #: The chapters with tables.
 TABLES = ("results", "ten_years_later")
@@ -188,7 +195,9 @@ class Work:
         print("how long it takes here, by a few steps of each training:")
         for part, of_part in self.plan:
             seconds = 0.0
-            trainings = {file for chain in of_part for *_, file in chain.trainings()}
+            trainings = {file: chain for chain in of_part for *_, file in chain.trainings()}
+            for file, chain in trainings.items():
+                self._check_images(file, chain)
             undone = {t[2]: (c, t) for c in of_part for t in missing(c, self.settings.results)}
             for file, (chain, (name, recipe, _)) in undone.items():
                 if file not in self.expected:  # of a part before
@@ -199,6 +208,19 @@ class Work:
             done = f"{len(trainings) - len(undone):3} of {len(trainings):3} done"
             print(f"  {what:<24} {done}  {_minutes(seconds)}", flush=True)
         print(f"  {'all':<41}{_minutes(sum(self.expected.values()))}", flush=True)
+
+    def _check_images(self, file: str, chain: Chain) -> None:
+        """Refuse a record of other images, which would pass for one of these.
+
+        Raises:
+            ValueError: the record is of other images of the same name.
+        """
+        if (self.settings.results / file).exists():
+            known = json.loads((self.settings.results / file).read_text(encoding="utf-8"))
+            data = self.data(chain.data)
+            own = {"data_fingerprint": data.pixel_fingerprint, "data_origin": data.fingerprint}
+            own |= {"image_size": data.image_size}
+            check_replaceable(self.settings.results, known | own)
 
     def train(self) -> None:
         """Train what has no record, part after part."""
