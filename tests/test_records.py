@@ -193,6 +193,7 @@ def test_predictions_come_back_with_their_labels(tmp_path):
     probabilities = torch.full((40, 10), 0.05)
     probabilities[torch.arange(40), torch.where(labels < 8, labels, 0)] = 0.55
     record = make(top_k_accuracy=[80.0, 81.0, 82.0, 83.0, 84.0])
+    write_record(tmp_path, record)
     assert read_predictions(record, tmp_path) is None
     path = write_predictions(tmp_path, record, probabilities, labels)
     assert path == tmp_path / "predictions" / "shapes-short-I-2epochs-seed0.npz"
@@ -202,14 +203,29 @@ def test_predictions_come_back_with_their_labels(tmp_path):
     # On other images another accuracy is no mistake.
     write_predictions(tmp_path, record, probabilities.flip(0), labels, on="others")
     assert torch.equal(read_predictions(record, tmp_path, on="others")[0], found.flip(0))
-    later = tmp_path / "later"
-    write_predictions(later, record, probabilities.half(), labels.to(torch.uint8))
-    assert torch.equal(read_predictions(record, tmp_path, later)[0], found)
+
+
+def test_predictions_are_those_of_the_folder_that_the_record_is_from(tmp_path):
+    book, own = tmp_path / "book", tmp_path / "own"
+    labels = torch.zeros(10, dtype=torch.int64)
+    first = torch.eye(2)[torch.tensor([0] * 8 + [1] * 2)]
+    record = make(top_k_accuracy=[80.0, 81.0, 82.0, 83.0, 84.0])
+    write_predictions(book, record, first, labels)
+    assert read_predictions(record, book) is None  # nothing says that they are of this record
+    write_record(book, record)
+    assert torch.equal(read_predictions(record, book, own)[0], first)
+    trained_anew = make(top_k_accuracy=[90.0, 91.0, 92.0, 93.0, 94.0])
+    write_record(own, trained_anew)  # and its predictions were not kept
+    assert read_predictions(trained_anew, book, own) is None
+    write_predictions(own, trained_anew, first.flip(0), labels)
+    with pytest.raises(ValueError, match="of another network"):
+        read_predictions(trained_anew, book, own)
 
 
 def test_predictions_of_another_network_and_damaged_ones_are_refused(tmp_path):
     labels = torch.zeros(10, dtype=torch.int64)
     record = make(top_k_accuracy=[80.0, 81.0, 82.0, 83.0, 84.0])
+    write_record(tmp_path, record)
     path = write_predictions(tmp_path, record, torch.eye(10), labels)
     with pytest.raises(ValueError, match=r"of another network .* accuracy is 10.00 %, and 80.0 %"):
         read_predictions(record, tmp_path)

@@ -170,33 +170,34 @@ def read_predictions(
 
     Args:
         record: see :func:`read_records`.
-        folders: of records, the last that has it counts.
+        folders: of records; that counts which the record is from, the last that has one of its
+            name.
         on: the name of the data, if they are not those of the record.
 
     Returns:
         Probabilities, float32, shape (N, classes), exact to about three digits, and labels, int64,
-        shape (N,); or ``None`` where no folder has them.
+        shape (N,); or ``None`` where they were not kept.
 
     Raises:
         ValueError: the file is damaged, or not of this record: its top-1 accuracy is another.
     """
-    paths = [_predictions_path(folder, record, on) for folder in folders]
-    paths = [path for path in paths if path.exists()]
-    if not paths:
+    own = [folder for folder in folders if (Path(folder) / record_name(record)).exists()]
+    path = _predictions_path(own[-1], record, on) if own else None
+    if path is None or not path.exists():
         return None
     try:
-        with np.load(paths[-1], allow_pickle=False) as content:
+        with np.load(path, allow_pickle=False) as content:
             probabilities = torch.from_numpy(content["probabilities"]).float()
             labels = torch.from_numpy(content["labels"]).long()
     except Exception as error:
         raise ValueError(
-            f"{str(paths[-1])!r} is damaged, or no file of predictions ({error}): remove it"
+            f"{str(path)!r} is damaged, or no file of predictions ({error}): remove it"
         ) from error
     top_1 = 100 * (probabilities.argmax(dim=1) == labels).double().mean().item()
     # In float16 two classes may be equal that were not.
     if on is None and abs(top_1 - record["top_k_accuracy"][0]) > 0.1:
         raise ValueError(
-            f"{str(paths[-1])!r} is of another network than the record: its top-1 accuracy is"
+            f"{str(path)!r} is of another network than the record: its top-1 accuracy is"
             f" {top_1:.2f} %, and {record['top_k_accuracy'][0]} % there. Remove it"
         )
     return probabilities, labels
