@@ -4,7 +4,9 @@ import pytest
 
 from tools.chapters import read
 from tools.settings import ROOT
-from vgglib.records import book_results, read_records
+from vgglib.data import CIFAR10_CLASSES
+from vgglib.published import CIFAR10_NEAR_DUPLICATES
+from vgglib.records import book_results, read_predictions, read_records
 
 
 def chapter_text(name):
@@ -92,3 +94,27 @@ def test_by_the_validation_split_the_third_network_of_classic_is_behind():
     assert "by the validation split it is behind" in chapter_text("results")
     behind = mean("validation_top_1", *CLASSIC["III"]) < mean("validation_top_1", *CLASSIC["II"])
     assert behind
+
+
+def test_what_results_says_of_the_copy_and_of_the_twins():
+    text = chapter_text("results")
+    (record,) = (
+        r
+        for r in read_records(book_results())
+        if (r["dataset"], r["recipe"], r["seed"]) == ("cifar10", "fast", 0)
+    )
+    said, labels = read_predictions(record, book_results())
+    copy, same_labels = read_predictions(record, book_results(), on="cifar10-jpeg")
+    assert (labels == same_labels).all()
+    right, there = ((p.argmax(dim=1) == labels).double() for p in (said, copy))
+    assert "on the copy it errs about twice as often" in text
+    assert (1 - there.mean()) / (1 - right.mean()) == pytest.approx(2, abs=0.1)
+    assert "Birds, dogs and automobiles lose most, ships least." in text
+    lost = {
+        name: float((right - there)[labels == number].mean())
+        for number, name in enumerate(CIFAR10_CLASSES)
+    }
+    order = sorted(lost, key=lost.get, reverse=True)
+    assert (order[:3], order[-1]) == (["bird", "dog", "automobile"], "ship")
+    assert "and got every one of them right" in text
+    assert right[list(CIFAR10_NEAR_DUPLICATES)].mean() == 1
