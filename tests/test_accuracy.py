@@ -17,6 +17,7 @@ from vgglib.miniature import plan_tables
 from vgglib.protocols import Protocol
 from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe
 from vgglib.records import read_predictions, read_records
+from vgglib.trained import load_trained
 
 
 @pytest.fixture
@@ -152,6 +153,21 @@ def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
         there = read_predictions(record, small.results, on=other)
         # The two are the same images in this test.
         assert torch.equal(there[0], read_predictions(record, small.results)[0])
+    # The small network of the originals is kept, for who wants to use one.
+    (kept,) = (small.results / "networks").iterdir()
+    assert load_trained(kept).record == "cifar10-fast-I-1epochs-seed0.json"
+
+
+def test_of_the_small_networks_the_best_by_validation_is_kept(small, monkeypatch):
+    fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32)
+    monkeypatch.setitem(SERIES, "fast", {"fast": fast})
+    monkeypatch.setitem(NETWORKS, "fast", ("I",))
+    monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (0, 1, 2)),))
+    accuracy.measure(small)
+    found = read_records(small.results)
+    best = max(found, key=lambda r: (r["validation_top_1"], r["seed"]))
+    kept = load_trained(small.results / "networks" / "I.safetensors").record
+    assert kept == f"cifar10-fast-I-1epochs-seed{best['seed']}.json"
 
 
 def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):

@@ -9,12 +9,13 @@ import safetensors.torch
 import torch
 
 import vgglib
-from vgglib.data import load_data
+from vgglib.data import CIFAR10_CLASSES, load_data
 from vgglib.evaluation import predict
 from vgglib.experiments import run_experiment
 from vgglib.folders import read_image
 from vgglib.predict import main
 from vgglib.recipes import RECIPES
+from vgglib.records import book_results, read_records, record_name
 from vgglib.trained import load_trained, save_trained
 
 
@@ -125,12 +126,14 @@ def test_a_network_that_was_changed_by_hand_is_not_taken_for_another(tmp_path, c
 def test_a_network_in_a_file_of_half_the_size_is_the_same(trained, tmp_path):
     checkpoint, run = trained
     first = load_trained(checkpoint)
+    first = replace(first, record="mine.json")
     file = save_trained(first, tmp_path / "kept" / "mine.safetensors")
     weights = sum(4 * w.numel() for w in first.model.parameters())
     assert file.stat().st_size < 0.5 * weights + 10_000
     second = load_trained(file)
     assert (second.classes, second.scale, second.epochs) == (first.classes, first.scale, (1, 1))
     assert second.transform.mean == first.transform.mean and second.warning == ""
+    assert (second.record, load_trained(checkpoint).record) == ("mine.json", "")
     data = load_data(train_images=20, test_images=50)
     one, two = (predict(t.model, data.test.images, t.transform) for t in (first, second))
     assert two == pytest.approx(one, abs=5e-3)
@@ -159,3 +162,17 @@ def test_files_that_say_nothing_of_their_use_are_refused(trained, tmp_path):
     network.model.features.pool1 = torch.nn.AvgPool2d(2)
     with pytest.raises(ValueError, match="not what its settings describe"):
         save_trained(network, tmp_path / "mine.safetensors")
+
+
+def test_slim_comes_with_the_package_and_is_that_of_its_record():
+    """Whose predictions are kept: on the built-in images it gives nothing that can be compared."""
+    slim = vgglib.load_trained("slim")
+    assert slim.classes == CIFAR10_CLASSES and slim.warning == ""
+    records = {record_name(r): r for r in read_records(book_results())}
+    record = records[slim.record]
+    assert (record["model"], record["recipe"], record["dataset"]) == ("slim", "fast", "cifar10")
+    best = [r["validation_top_1"] for r in records.values()
+            if (r["recipe"], r["dataset"]) == ("fast", "cifar10")]  # fmt: skip
+    assert record["validation_top_1"] == max(best)
+    file = book_results() / "networks" / "slim.safetensors"
+    assert file.stat().st_size < 10e6

@@ -103,6 +103,8 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
         for r in read_records(book_results())
         if (r["dataset"], r["recipe"], r["seed"]) == ("cifar10", "fast", 0)
     )
+    top_1 = record["top_k_accuracy"][0]
+    assert f"and `fast` {top_1:.1f} % in one run" in chapter_text("ten_years_later")
     said, labels = read_predictions(record, book_results())
     copy, same_labels = read_predictions(record, book_results(), on="cifar10-jpeg")
     assert (labels == same_labels).all()

@@ -13,9 +13,10 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,11 +36,13 @@ from vgglib.optimization import make_optimizer
 from vgglib.recipes import SERIES, Recipe, deeper
 from vgglib.records import (
     check_replaceable,
+    read_records,
     record_name,
     run_name,
     write_predictions,
     write_record,
 )
+from vgglib.trained import load_trained, save_trained
 
 #: The chapters with tables.
 TABLES = ("results", "ten_years_later")
@@ -268,6 +271,23 @@ class Work:
             )
             write_predictions(results, record, said, test.labels, on=other)
         write_record(results, record)
+        if record["recipe"] == "fast" and data.name == _PAIR[0]:
+            self._keep_network(record)
+
+    def _keep_network(self, record: dict[str, Any]) -> None:
+        """The best of the small networks by the validation split, for who wants to use one."""
+        name = record_name(record)
+        of_recipe = [
+            r["validation_top_1"]
+            for r in read_records(self.settings.results)
+            if all(r[key] == record[key] for key in ("dataset", "recipe", "model", "epochs"))
+        ]
+        if record["validation_top_1"] == max(of_recipe):
+            checkpoint = self.settings.checkpoints / name.replace(".json", ".pt")
+            network = replace(load_trained(checkpoint), record=name)
+            save_trained(
+                network, self.settings.results / "networks" / f"{record['model']}.safetensors"
+            )
 
     def _test_by_protocols(self, of_part: list[Chain]) -> None:
         folder = self.settings.results / "protocols"

@@ -1,9 +1,11 @@
 """Name what a photo shows, by a network that was trained before::
 
+    python -m vgglib.predict photo.jpg --weights slim
     python -m vgglib.predict photo.jpg --weights checkpoints/photos-fast-slim-10epochs-seed0.pt
 
-Prints the five most probable classes. The weights are a checkpoint of ``python -m vgglib`` or of
-``vgglib.train``, which holds the classes and the preprocessing, too.
+Prints the five most probable classes. ``slim`` comes with the package and knows the ten classes of
+CIFAR-10. Other weights are a checkpoint of ``python -m vgglib`` or of ``vgglib.train``, which holds
+the classes and the preprocessing, too.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("photos", nargs="+", help="image files")
-    parser.add_argument("--weights", required=True, help="a checkpoint")
+    parser.add_argument("--weights", required=True, help="a checkpoint, or slim")
     given = parser.parse_args(arguments)
     problems = []
     try:

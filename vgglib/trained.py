@@ -42,6 +42,7 @@ class Trained:
         scale: to which the smaller side of an image is rescaled, pixels; the network's own size, or
             more where it was trained on crops.
         epochs: those that it was trained for, and those that it is to be trained for.
+        record: file name of its record, if that is known.
     """
 
     model: VGG
@@ -49,6 +50,7 @@ class Trained:
     transform: SubtractMean
     scale: int
     epochs: tuple[int, int]
+    record: str = ""
 
     @property
     def warning(self) -> str:
@@ -184,7 +186,7 @@ def save_trained(trained: Trained, file: str | Path) -> Path:
     use = describe_use(trained.model, trained.classes, trained.transform)
     if use["network"] is None:
         raise ValueError("the network is not what its settings describe: a layer was changed")
-    use |= {"scale": trained.scale, "epochs": trained.epochs}
+    use |= {"scale": trained.scale, "epochs": trained.epochs, "record": trained.record}
     weights = {
         name: (weight.half() if weight.is_floating_point() else weight).contiguous()
         for name, weight in unwrap(trained.model).state_dict().items()
@@ -238,4 +240,5 @@ def _build(use: dict[str, Any], weights: dict[str, Tensor], epochs: tuple[int, i
         SubtractMean(use["mean"]),
         use.get("scale") or min(model.image_size),
         epochs,
+        use.get("record", ""),
     )
