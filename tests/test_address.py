@@ -11,7 +11,13 @@ from tools.address import address, change, parse, text_files
 from tools.settings import ROOT
 
 # Repositories of others that the book refers to.
-CITED = {"jianzhongdev/vggpytorch", "kellerjordan/cifar10-airbench", "pytorch/vision"}
+CITED = {
+    "cleanlab/label-errors",
+    "cvjena/cifair",
+    "jianzhongdev/vggpytorch",
+    "kellerjordan/cifar10-airbench",
+    "pytorch/vision",
+}
 CITED_SITES = {"jianzhongdev.github.io", "kellerjordan.github.io"}
 
 # Written so that this file itself mentions no address.

@@ -28,7 +28,7 @@ from vgglib.statistics import whitening_filters
         ("SEED", -1, "a whole number of 0 or more"),
         ("RESULTS", 3, "the name of a folder, in quotes"),
         ("CHECKPOINTS", "", "the name of a folder"),
-        ("DATA", None, '"shapes", "cifar10", or a folder'),
+        ("DATA", None, '"shapes", "cifar10", "cifar10-jpeg", or a folder'),
         ("DEVICE", 0, '"auto", "cuda", "mps" or "cpu"'),
         ("DEVICE", "gpu", '"auto", "cuda", "mps" or "cpu"'),
     ],

@@ -113,7 +113,10 @@ def _is_count(value: Any, minimum: int) -> bool:
 
 _FOLDER = (_is_text, "the name of a folder, in quotes")
 _PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "DATA": (_is_text, '"shapes", "cifar10", or a folder with train/<class> and test/<class>'),
+    "DATA": (
+        _is_text,
+        '"shapes", "cifar10", "cifar10-jpeg", or a folder with train/<class> and test/<class>',
+    ),
     "PROFILE": (lambda value: value in ("quick", "full"), '"quick" or "full"'),
     "EPOCHS": (
         lambda value: value is None or _is_count(value, 1),
