@@ -158,6 +158,14 @@ def mcnemar(first: Tensor, second: Tensor) -> tuple[int, int, float]:
         TypeError: no tensors of bools.
         ValueError: the shapes differ.
     """
+    _check_comparable(first, second)
+    for_first, for_second = int((first & ~second).sum()), int((second & ~first).sum())
+    apart = for_first + for_second
+    tail = sum(math.comb(apart, k) for k in range(min(for_first, for_second) + 1))
+    return for_first, for_second, min(1.0, 2 * tail / 2**apart)
+
+
+def _check_comparable(first: Tensor, second: Tensor) -> None:
     check_tensors(first=first, second=second)
     if first.dtype != torch.bool or second.dtype != torch.bool:
         raise TypeError(f"expected tensors of bools, got {first.dtype} and {second.dtype}")
@@ -166,10 +174,6 @@ def mcnemar(first: Tensor, second: Tensor) -> tuple[int, int, float]:
             f"expected two tensors of shape (N,), got {tuple(first.shape)} and"
             f" {tuple(second.shape)}"
         )
-    for_first, for_second = int((first & ~second).sum()), int((second & ~first).sum())
-    apart = for_first + for_second
-    tail = sum(math.comb(apart, k) for k in range(min(for_first, for_second) + 1))
-    return for_first, for_second, min(1.0, 2 * tail / 2**apart)
 
 
 @contextmanager
