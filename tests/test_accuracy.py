@@ -51,6 +51,7 @@ def test_only_some_parts_may_be_wanted():
     found = plan(SimpleNamespace(data="/x/photos", epochs=None), (4,), wanted)
     assert {part.series for part, _ in found} == {"fast", "classic"}
     assert {chain.seed for _, row in found for chain in row} == {4}
+    assert [part.series for part, _ in found].count("fast") == 1  # not once for each of its parts
     with pytest.raises(ValueError, match="RECIPES=fats: there is no fats; expected colors, "):
         accuracy.read_series("fats")
 

@@ -140,8 +140,13 @@ def plan(
         series: of the parts that are wanted; none: all.
     """
     parts = [part for part in PLAN if not part.data or settings.data == _PAIR[0]]
-    wanted = [part for part in parts if not series or part.series in series]
-    return [(part, chains(part, settings, seeds)) for part in wanted]
+    found, seen = [], set()
+    for part in parts:
+        own = [chain for chain in chains(part, settings, seeds) if chain not in seen]
+        if own and (not series or part.series in series):
+            found.append((part, own))
+            seen.update(own)
+    return found
 
 
 def missing(chain: Chain, results: Path) -> list[tuple[str, Recipe, str]]:
