@@ -26,7 +26,7 @@ from tools.chapters import ChapterError, chapters, execute, to_bytes
 from tools.refresh import refresh
 from tools.settings import ROOT, Settings, read_settings
 from tools.steps import step
-from vgglib.__main__ import summary
+from vgglib.__main__ import summary, with_starts
 from vgglib.data import Data
 from vgglib.evaluation import predict
 from vgglib.experiments import Experiment, run_series
@@ -121,10 +121,7 @@ def chains(part: Part, settings: Settings, seeds: tuple[int, ...] = ()) -> list[
             recipe = recipe.shortened(settings.epochs)
             known = vgglib.NETWORKS[recipe.name]
             wanted = part.networks or known
-            if recipe.grows:
-                rows = [known[: 1 + max(map(known.index, wanted))]]
-            else:
-                rows = [(name,) for name in wanted]
+            rows = with_starts(wanted, known, True) if recipe.grows else [(n,) for n in wanted]
             found += [Chain(part.data or settings.data, recipe, row, seed) for row in rows]
     return found
 
