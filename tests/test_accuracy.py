@@ -16,7 +16,7 @@ from tools.settings import ROOT
 from vgglib.miniature import plan_tables
 from vgglib.protocols import Protocol
 from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe
-from vgglib.records import read_predictions, read_records
+from vgglib.records import read_predictions, read_records, record_name
 from vgglib.trained import load_trained
 
 
@@ -169,6 +169,28 @@ def test_of_the_small_networks_the_best_by_validation_is_kept(small, monkeypatch
     best = max(found, key=lambda r: (r["validation_top_1"], r["seed"]))
     kept = load_trained(small.results / "networks" / "I.safetensors").record
     assert kept == f"cifar10-fast-I-1epochs-seed{best['seed']}.json"
+
+
+def test_a_short_try_does_not_replace_the_network_that_is_kept(small, monkeypatch):
+    fast = Recipe("fast", epochs=4, batch_size=5, width=1 / 8)
+    monkeypatch.setitem(SERIES, "fast", {"fast": fast})
+    monkeypatch.setitem(NETWORKS, "fast", ("I",))
+    monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (0,)),))
+    accuracy.measure(small)
+    file = small.results / "networks" / "I.safetensors"
+    (whole,) = read_records(small.results)
+    better = small.results / record_name(whole)
+    better.write_text(json.dumps(whole | {"validation_top_1": 100.0}))
+    before = file.read_bytes()
+    accuracy.measure(replace(small, epochs=1))
+    assert len(read_records(small.results)) == 2 and file.read_bytes() == before
+
+
+def test_a_damaged_record_is_named(small):
+    small.results.mkdir()
+    (small.results / "cifar10-small-I-2epochs-seed0.json").write_text("{")
+    with pytest.raises(ValueError, match=r"seed0.json' is not valid JSON .*: remove it"):
+        accuracy.measure(small)
 
 
 def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):

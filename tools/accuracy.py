@@ -8,7 +8,6 @@ tables, in place, and the table of the first page is renewed.
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -198,11 +197,12 @@ class Work:
     def estimate(self) -> None:
         """Print how long each part takes."""
         print("how long it takes here, by a few steps of each training:")
+        known = {record_name(record): record for record in read_records(self.settings.results)}
         for part, of_part in self.plan:
             seconds = 0.0
             trainings = {file: chain for chain in of_part for *_, file in chain.trainings()}
-            for file, chain in trainings.items():
-                self._check_images(file, chain)
+            for file in trainings.keys() & known.keys():
+                self._check_images(known[file], self.data(trainings[file].data))
             undone = {t[2]: (c, t) for c in of_part for t in missing(c, self.settings.results)}
             for file, (chain, (name, recipe, _)) in undone.items():
                 if file not in self.expected:  # of a part before
@@ -214,18 +214,14 @@ class Work:
             print(f"  {what:<24} {done}  {_minutes(seconds)}", flush=True)
         print(f"  {'all':<41}{_minutes(sum(self.expected.values()))}", flush=True)
 
-    def _check_images(self, file: str, chain: Chain) -> None:
+    def _check_images(self, record: dict[str, Any], data: Data) -> None:
         """Refuse a record of other images, which would pass for one of these.
 
         Raises:
             ValueError: the record is of other images of the same name.
         """
-        if (self.settings.results / file).exists():
-            known = json.loads((self.settings.results / file).read_text(encoding="utf-8"))
-            data = self.data(chain.data)
-            own = {"data_fingerprint": data.pixel_fingerprint, "data_origin": data.fingerprint}
-            own |= {"image_size": data.image_size}
-            check_replaceable(self.settings.results, known | own)
+        own = {"data_fingerprint": data.pixel_fingerprint, "data_origin": data.fingerprint}
+        check_replaceable(self.settings.results, record | own | {"image_size": data.image_size})
 
     def train(self) -> None:
         """Train what has no record, part after part."""
@@ -277,12 +273,15 @@ class Work:
             self._keep_network(record)
 
     def _keep_network(self, record: dict[str, Any]) -> None:
-        """The best of the small networks by the validation split, for who wants to use one."""
+        """The best of the small networks by the validation split, for who wants to use one.
+
+        Of all epochs: a short try does not replace the one that is there.
+        """
         name = record_name(record)
         of_recipe = [
             r["validation_top_1"]
             for r in read_records(self.settings.results)
-            if all(r[key] == record[key] for key in ("dataset", "recipe", "model", "epochs"))
+            if all(r[key] == record[key] for key in ("dataset", "recipe", "model"))
         ]
         if record["validation_top_1"] == max(of_recipe):
             checkpoint = self.settings.checkpoints / name.replace(".json", ".pt")
