@@ -1,8 +1,8 @@
 """`make colab`: run the chapters as a reader does in Colab, who has nothing but the notebook.
 
-A new environment has what Colab has: Python, torch, torchvision, matplotlib, Jupyter's kernel. The
-first cell of a chapter installs the package from this repository's address, for which git is told
-to take this clone; what is not committed is not seen. Then the whole chapter runs in an empty
+A new environment has what Colab has: Python, torch, torchvision, matplotlib, safetensors (there for
+transformers), Jupyter's kernel. The first cell of a chapter installs the package from this
+repository's address, for which git is told to take this clone; what is not committed is not seen. Then the whole chapter runs in an empty
 folder, and afterwards no package may have changed but ours.
 """
 
@@ -26,7 +26,7 @@ _REQUIRED = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
 #: What Colab has of what a chapter needs.
 PRESENT = (
     *(line for line in _REQUIRED if line.startswith(("torch==", "torchvision=="))),
-    *("matplotlib", "tqdm", "ipykernel", "pip"),
+    *("matplotlib", "tqdm", "safetensors", "ipykernel", "pip"),
 )
 PLACE = ROOT / "_build" / "colab"
 
