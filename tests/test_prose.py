@@ -1,11 +1,17 @@
 """Numbers that the chapters say in their text, and that come from the published records."""
 
+from statistics import mean as average
+from statistics import stdev
+
 import pytest
+import torch
 
 from tools.chapters import read
 from tools.settings import ROOT
 from vgglib.data import CIFAR10_CLASSES
+from vgglib.evaluation import mcnemar, reliability
 from vgglib.published import CIFAR10_NEAR_DUPLICATES
+from vgglib.recipes import COLOR_SHIFTS
 from vgglib.records import book_results, read_predictions, read_records
 
 
@@ -48,7 +54,7 @@ MODERN = {name: ("modern", name, 8) for name in ("I", "II", "III")}
         ),
         (
             "results",
-            "II gains {} points by that, and is {} points ahead of I.",
+            "II gains {} points, and is {} points ahead of I.",
             lambda: (
                 ahead(CLASSIC["II"], ("classic", "II", 6)),
                 ahead(CLASSIC["II"], CLASSIC["I"]),
@@ -96,6 +102,45 @@ def test_by_the_validation_split_the_third_network_of_classic_is_behind():
     assert behind
 
 
+def test_what_is_said_of_the_older_plan_of_classic():
+    """The records on the copy, which stay until `modern` is trained on the originals, too."""
+    found = read_records(book_results())
+    older = [r for r in found if (r["dataset"], r["recipe"]) == ("cifar10-jpeg", "classic")]
+    assert {r["epochs"] for r in older} == {6, 12}
+    assert {(r["batch_size"], r["learning_rate"]) for r in older} == {(32, 0.01)}
+    for chapter in ("results", "ten_years_later"):
+        said = "older plan: 12 epochs, or 6, in batches of 32 images at a learning rate of 0.01."
+        assert said in chapter_text(chapter)
+
+
+def test_what_is_said_of_color_shifts_on_photographs():
+    text = chapter_text("pca_augmentation").replace("\n", " ")
+    validation, test = ({key: {} for key in COLOR_SHIFTS} for _ in range(2))
+    for record in read_records(book_results()):
+        for key, recipe in COLOR_SHIFTS.items():
+            if (record["dataset"], record["recipe"]) == ("cifar10", recipe.name):
+                validation[key][record["seed"]] = record["validation_top_1"]
+                test[key][record["seed"]] = record["top_k_accuracy"][0]
+    none = validation["none"]
+    gains = {
+        key: sorted(found[seed] - none[seed] for seed in none)
+        for key, found in validation.items()
+        if key != "none"
+    }
+    strong = gains.pop("root 0.5")
+    assert len(none) == 3
+    for weak in gains.values():
+        assert abs(average(weak)) < stdev(weak)
+    assert f"one is {-average(strong):.1f} points behind on average" in text
+    assert "by 0.7 points or more with two of the seeds, and level with the third" in text
+    assert strong[1] < -0.7 and abs(strong[2]) < 0.1
+    orders = [
+        sorted(found, key=lambda key: average(found[key].values()), reverse=True)
+        for found in (validation, test)
+    ]
+    assert orders[0][0] == "none" and orders[0] != orders[1]
+
+
 def test_what_results_says_of_the_copy_and_of_the_twins():
     text = chapter_text("results")
     (record,) = (
@@ -118,5 +163,26 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     }
     order = sorted(lost, key=lost.get, reverse=True)
     assert (order[:3], order[-1]) == (["bird", "dog", "automobile"], "ship")
-    assert "and got every one of them right" in text
+    assert "`slim` got every one of them right" in text
     assert right[list(CIFAR10_NEAR_DUPLICATES)].mean() == 1
+
+
+def test_what_results_says_of_the_first_network_on_photographs():
+    text = chapter_text("results")
+    records = {
+        r["model"]: r
+        for r in read_records(book_results())
+        if (r["dataset"], r["seed"]) == ("cifar10", 0) and r["recipe"] in ("classic", "fast")
+    }
+    assert set(records) == {"I", "slim"}
+    assert "II and III have not been trained there yet" in text
+    (said, labels), (other, _) = (read_predictions(r, book_results()) for r in records.values())
+    right, by_slim = said.argmax(dim=1) == labels, other.argmax(dim=1) == labels
+    bins = {round(sure): correct for sure, correct, _ in reliability(said, labels).tolist()}
+    assert f"where it says about 75 %, it is right in {bins[75]:.0f} % of the cases" in text
+    only_one, only_slim, _ = mcnemar(right, by_slim)
+    assert f"finds {only_slim} images that I misses, and misses {only_one} that I finds" in text
+    twins = torch.zeros(len(labels), dtype=torch.bool)
+    twins[list(CIFAR10_NEAR_DUPLICATES)] = True
+    better = 100 * (right[twins].double().mean() - right[~twins].double().mean())
+    assert f"I is {better:.0f} points better on them than on the other images" in text

@@ -205,6 +205,18 @@ def test_predictions_come_back_with_their_labels(tmp_path):
     assert torch.equal(read_predictions(record, tmp_path, on="others")[0], found.flip(0))
 
 
+def test_rounding_does_not_change_which_class_is_named(tmp_path):
+    """In float16 two classes near one half are equal that were not."""
+    probabilities = torch.tensor([[0.49991, 0.49992, 0.00017], [0.2, 0.3, 0.5], [0.4, 0.4, 0.2]])
+    assert probabilities.half()[0, 0] == probabilities.half()[0, 1]
+    record = make(top_k_accuracy=[100.0] * 5)
+    write_record(tmp_path, record)
+    write_predictions(tmp_path, record, probabilities, torch.tensor([1, 2, 0]))
+    found, labels = read_predictions(record, tmp_path)
+    assert torch.equal(found.argmax(dim=1), labels)
+    assert found == pytest.approx(probabilities, abs=1e-3)
+
+
 def test_predictions_are_those_of_the_folder_that_the_record_is_from(tmp_path):
     book, own = tmp_path / "book", tmp_path / "own"
     labels = torch.zeros(10, dtype=torch.int64)
@@ -269,6 +281,8 @@ def settings_of(record):
 @pytest.mark.parametrize("record", published(), ids=records.record_name)
 def test_a_published_record_is_of_the_recipe_as_it_is_now(record):
     """The chapters print the settings beside accuracies that these settings must have reached."""
+    if (record["dataset"], record["recipe"]) == ("cifar10-jpeg", "classic"):
+        return  # the pages say that it is of an older plan, see test_prose
     recipes = {r.name: r for known in SERIES.values() for r in known.values()}
     recipe = asdict(recipes[record["recipe"]])
     settings = settings_of(record)

@@ -38,6 +38,7 @@ from tools.chapters import (
 from tools.settings import ROOT, TEST_SPLITS, check_files, read_settings
 from vgglib import folders
 from vgglib.data import SOURCES
+from vgglib.records import book_results, read_records, write_record
 
 
 def write(path, *cells):
@@ -492,6 +493,18 @@ def test_first_page_has_the_table_of_the_records(tmp_path):
     page.write_text(page.read_text().replace("| III | 86.93 |", "| III | 8.93 |"))
     assert landing.renew(page)
     assert page.read_bytes() == landing.PAGE.read_bytes()
+
+
+def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
+    """A network that has no record on the originals is missing, not taken from the copy."""
+    records = {r["model"]: r for r in read_records(book_results()) if r["recipe"] == "modern"}
+    write_record(tmp_path, records["I"] | {"dataset": "cifar10"})
+    write_record(tmp_path, records["III"])
+    _, _, one, two, three, slim = landing.accuracy_table(tmp_path).splitlines()
+    accuracy = f"{records['I']['top_k_accuracy'][0]:.2f}"
+    assert f"| - | {accuracy} ({records['I']['epochs']} epochs) |  |" in one
+    assert two.count(landing.MISSING) == three.count(landing.MISSING) == 2
+    assert "†" not in one + two + three and slim.count(landing.MISSING) == 1
 
 
 # --------------------------------------------------------------------------------------------------

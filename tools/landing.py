@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import vgglib
 from tools.settings import ROOT
@@ -15,36 +16,43 @@ from vgglib.machine.files import atomic_write
 from vgglib.published import POST_ACCURACIES
 
 PAGE = ROOT / "pages" / "intro.md"
-# The first data set that a cell has records of, and what marks it.
+# A column is about the first data set that its recipe has records of; what marks it.
 DATA = {"cifar10": "", "cifar10-jpeg": "\u2009†"}
+MISSING = "-"  # not trained yet
 BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def accuracy_table(results: Path = ROOT / "results") -> str:
     """The rows as Markdown: a network each, the post's accuracy beside that of our recipes."""
     records = vgglib.read_records(results)
-    rows = []
-    for name in (*POST_ACCURACIES, "slim"):
-        row = [name, f"{POST_ACCURACIES[name][0]:.2f}" if name in POST_ACCURACIES else ""]
-        for recipe in ("classic", "modern", "fast"):
-            group = [r for r in records if (r["model"], r["recipe"]) == (name, recipe)]
-            row.append(_cell(group))
-        rows.append(row)
-    header = ["network", "Zhong (2024)", "ours, `classic`", "ours, `modern`", "ours, `fast`"]
-    return table(header, rows).data
+    networks = (*POST_ACCURACIES, "slim")
+    post = [f"{POST_ACCURACIES[n][0]:.2f}" if n in POST_ACCURACIES else "" for n in networks]
+    columns = {"network": networks, "Zhong (2024)": post}
+    for recipe in ("classic", "modern", "fast"):
+        columns[f"ours, `{recipe}`"] = _column(records, recipe, networks)
+    return table(list(columns), list(zip(*columns.values(), strict=True))).data
 
 
-def _cell(records: list[dict]) -> str:
+def _column(records: list[dict[str, Any]], recipe: str, networks: tuple[str, ...]) -> list[str]:
+    """A cell for each network; empty for one that the recipe is not for."""
+    own = [record for record in records if record["recipe"] == recipe]
+    there = {record["dataset"] for record in own}
+    data = next((name for name in DATA if name in there), "")
+    cells = []
+    for name in networks:
+        group = [r for r in own if (r["model"], r["dataset"]) == (name, data)]
+        missing = MISSING if name in vgglib.NETWORKS[recipe] else ""
+        cells.append(_cell(group, DATA[data]) if group else missing)
+    return cells
+
+
+def _cell(records: list[dict[str, Any]], mark: str) -> str:
     """Of the longest training, where there are several."""
-    for data, mark in DATA.items():
-        of_data = [r for r in records if r["dataset"] == data]
-        if of_data:
-            epochs = max(r["epochs"] for r in of_data)
-            group = [r for r in of_data if r["epochs"] == epochs]
-            accuracy = mean_and_spread([r["top_k_accuracy"][0] for r in group], 2)
-            seeds = f", {len(group)} seeds" if len(group) > 1 else ""
-            return f"{accuracy}{mark} ({epochs} epochs{seeds})"
-    return ""
+    epochs = max(record["epochs"] for record in records)
+    group = [record for record in records if record["epochs"] == epochs]
+    accuracy = mean_and_spread([record["top_k_accuracy"][0] for record in group], 2)
+    seeds = f", {len(group)} seeds" if len(group) > 1 else ""
+    return f"{accuracy}{mark} ({epochs} epochs{seeds})"
 
 
 def renew(page: Path = PAGE) -> bool:
