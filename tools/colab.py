@@ -2,8 +2,8 @@
 
 A new environment has what Colab has: Python, torch, torchvision, matplotlib, safetensors (there for
 transformers), Jupyter's kernel. The first cell of a chapter installs the package from this
-repository's address, for which git is told to take this clone; what is not committed is not seen. Then the whole chapter runs in an empty
-folder, and afterwards no package may have changed but ours.
+repository's address, for which git is told to take this clone; what is not committed is not seen.
+Then the whole chapter runs in an empty folder, and afterwards no package may have changed but ours.
 """
 
 from __future__ import annotations
