@@ -167,22 +167,37 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     assert right[list(CIFAR10_NEAR_DUPLICATES)].mean() == 1
 
 
-def test_what_results_says_of_the_first_network_on_photographs():
+def test_what_results_says_of_the_networks_on_photographs():
     text = chapter_text("results")
     records = {
         r["model"]: r
         for r in read_records(book_results())
         if (r["dataset"], r["seed"]) == ("cifar10", 0) and r["recipe"] in ("classic", "fast")
     }
-    assert set(records) == {"I", "slim"}
-    assert "II and III have not been trained there yet" in text
-    (said, labels), (other, _) = (read_predictions(r, book_results()) for r in records.values())
-    right, by_slim = said.argmax(dim=1) == labels, other.argmax(dim=1) == labels
-    bins = {round(sure): correct for sure, correct, _ in reliability(said, labels).tolist()}
-    assert f"where it says about 75 %, it is right in {bins[75]:.0f} % of the cases" in text
-    only_one, only_slim, _ = mcnemar(right, by_slim)
-    assert f"finds {only_slim} images that I misses, and misses {only_one} that I finds" in text
+    assert list(records) == ["I", "II", "slim"]
+    one, two = (records[name]["history"] for name in ("I", "II"))
+    behind = records["I"]["top_k_accuracy"][0] - records["II"]["top_k_accuracy"][0]
+    assert f"II ends level with I there, {behind:.2f} points behind" in text
+    assert one["learning_rate"][11] > one["learning_rate"][12] == one["learning_rate"][-1]
+    better = one["validation_top_1"][12] - one["validation_top_1"][11]
+    assert f"after epoch 12, and the next epoch was {better:.1f} points better" in text
+    assert len(set(two["learning_rate"])) == 1 and "all of its 18 epochs" in text
+
+    found = [read_predictions(record, book_results()) for record in records.values()]
+    labels = found[0][1]
+    rights = [said.argmax(dim=1) == labels for said, _ in found]
+    bins = [
+        {round(sure): correct for sure, correct, _ in reliability(*network).tolist()}
+        for network in found
+    ]
+    claim = "about 75 %, I is right in {:.0f} % of the cases and II in {:.0f} %"
+    assert claim.format(*(of_network[75] for of_network in bins[:2])) in text
+    only_one, only_two, chance = mcnemar(*rights[:2])
+    assert f"about {only_one + only_two:,} images, of which I gets {only_one} right" in text
+    assert f"and II {only_two}." in text and f"in {100 * chance:.0f} of 100 tries" in text
+    only_two, only_slim, _ = mcnemar(*rights[1:])
+    assert f"finds {only_slim} images that II misses, and misses {only_two} that II finds" in text
     twins = torch.zeros(len(labels), dtype=torch.bool)
     twins[list(CIFAR10_NEAR_DUPLICATES)] = True
-    better = 100 * (right[twins].double().mean() - right[~twins].double().mean())
-    assert f"I is {better:.0f} points better on them than on the other images" in text
+    more = [100 * (r[twins].double().mean() - r[~twins].double().mean()) for r in rights]
+    assert f"I and II are {more[0]:.0f} and {more[1]:.0f} points better on them" in text
