@@ -193,6 +193,12 @@ def test_mean_and_spread_have_the_digits_asked_for():
     assert figures.mean_and_spread([1.0], digits=0) == "1"
 
 
+def test_differences_have_a_sign():
+    assert figures.mean_and_spread([1.0, 2.0], signed=True) == "+1.5 ± 0.7"
+    assert figures.mean_and_spread([-1.0, -2.0], signed=True) == "-1.5 ± 0.7"
+    assert figures.mean_and_spread([-0.01], signed=True) == "0.0"
+
+
 SHOWN = [
     getattr(vgglib, name)
     for name in vgglib.__all__

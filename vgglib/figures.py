@@ -46,6 +46,7 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.prop_cycle": plt.cycler(color=COLORS),
+            "axes.axisbelow": True,  # grids under bars and lines
             "axes.grid": True,
             "grid.color": PALE,
             "image.cmap": "Blues",
@@ -258,10 +259,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markdown:
     return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
-def mean_and_spread(values: Sequence[float], digits: int = 1) -> str:
-    """``"86.7 ± 0.4"``: mean and standard deviation over seeds, ``"86.7"`` for a single one."""
+def mean_and_spread(values: Sequence[float], digits: int = 1, signed: bool = False) -> str:
+    """``"86.7 ± 0.4"``: mean and standard deviation over seeds, ``"86.7"`` for a single one.
+
+    ``signed`` gives positive means a plus, and nothing a sign, as differences want it.
+    """
     numbers = torch.tensor(values, dtype=torch.float64)
-    text = f"{numbers.mean():.{digits}f}"
+    mean = round(numbers.mean().item(), digits) + 0.0  # not -0.0
+    text = f"{mean:{'+' if signed and mean else ''}.{digits}f}"
     return f"{text} ± {numbers.std():.{digits}f}" if len(values) > 1 else text
 
 
