@@ -82,7 +82,7 @@ margins: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.margins $$CHAPTER
 
 test-site: $(INSTALLED) $(PACKAGES)
-	@$(BIN)/python -m pytest web/tests -q --site="_build/$${PROFILE:-quick}/html"
+	@$(BIN)/python -m pytest web/tests -q -n auto --site="_build/$${PROFILE:-quick}/html"
 
 pdf: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.pdf --profile="$$PROFILE"

@@ -11,7 +11,7 @@ from tools.settings import ROOT
 from vgglib.data import CIFAR10_CLASSES
 from vgglib.evaluation import mcnemar, reliability
 from vgglib.published import CIFAR10_NEAR_DUPLICATES
-from vgglib.recipes import COLOR_SHIFTS
+from vgglib.recipes import ABLATION, COLOR_SHIFTS, WITHOUT
 from vgglib.records import book_results, read_predictions, read_records
 
 
@@ -139,6 +139,37 @@ def test_what_is_said_of_color_shifts_on_photographs():
         for found in (validation, test)
     ]
     assert orders[0][0] == "none" and orders[0] != orders[1]
+
+
+def test_what_is_said_of_the_ablation():
+    text = chapter_text("ten_years_later")
+
+    def by_seed(recipe):
+        return {
+            r["seed"]: r["top_k_accuracy"][0]
+            for r in read_records(book_results())
+            if (r["dataset"], r["recipe"]) == ("cifar10", recipe.name)
+        }
+
+    def gains(more, less):
+        assert more.keys() == less.keys() == {0, 1}, "say how many seeds there are"
+        return [more[seed] - less[seed] for seed in more]
+
+    rungs = [by_seed(recipe) for recipe in ABLATION.values()]
+    on_ladder = dict(zip(WITHOUT, map(gains, rungs[1:], rungs[:-1]), strict=True))
+    taken = {change: gains(rungs[-1], by_seed(recipe)) for change, recipe in WITHOUT.items()}
+    one_cycle = average(on_ladder["one cycle"]), average(taken["one cycle"])
+    said = "One cycle gives {:.1f} points to `classic`, and costs {:.1f} when it is taken"
+    assert said.format(*one_cycle) in text
+    every = [*on_ladder.values(), *taken.values()]
+    assert (
+        "two seeds" in text
+        and f"agree within {max(abs(a - b) for a, b in every):.1f} points" in text
+    )
+    for change in ("label smoothing", "translation", "averaging"):
+        assert max(abs(average(found[change])) for found in (on_ladder, taken)) < 0.5
+    largest = sorted(on_ladder, key=lambda change: average(on_ladder[change]))[-2:]
+    assert largest == ["Muon", "one cycle"]
 
 
 def test_what_results_says_of_the_copy_and_of_the_twins():

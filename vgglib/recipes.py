@@ -281,10 +281,17 @@ def _ladder() -> dict[str, Recipe]:
 #: that their accuracies say what a change gives on top of those before it.
 ABLATION: dict[str, Recipe] = _ladder()
 
-#: The last of these with one change taken away each time, by its name.
-WITHOUT: dict[str, Recipe] = _series(
-    "ablation", "without", {change: _with(_LAST, _FIRST, change) for change in CHANGES}, ("I",)
-)
+#: The last of these with one change taken away each time, by its name. Without the last change it
+#: is the row before, which is not trained again.
+WITHOUT: dict[str, Recipe] = {
+    **_series(
+        "ablation",
+        "without",
+        {change: _with(_LAST, _FIRST, change) for change in list(CHANGES)[:-1]},
+        ("I",),
+    ),
+    list(CHANGES)[-1]: list(ABLATION.values())[-2],
+}
 
 #: Color shifts of several kinds and strengths, in the ladder's recipe before Muon.
 COLOR_SHIFTS: dict[str, Recipe] = _series(
