@@ -16,6 +16,7 @@ CITED = {
     "cvjena/cifair",
     "jianzhongdev/vggpytorch",
     "kellerjordan/cifar10-airbench",
+    "kuangliu/pytorch-cifar",
     "pytorch/vision",
 }
 CITED_SITES = {"jianzhongdev.github.io", "kellerjordan.github.io"}
