@@ -152,6 +152,18 @@ def test_what_is_said_of_the_ablation():
 
 def test_what_results_says_of_the_copy_and_of_the_twins():
     text = chapter_text("results")
+    on_copy = [
+        r["top_k_accuracy"][0]
+        for r in read_records(book_results())
+        if (r["dataset"], r["recipe"]) == ("cifar10-jpeg", "fast")
+    ]
+    assert f"`slim` that was trained on a copy has {average(on_copy):.1f} % there" in text
+    shapes = [
+        r["top_k_accuracy"][0]
+        for r in read_records(book_results())
+        if (r["dataset"], r["recipe"], r["model"]) == ("shapes", "quick", "I")
+    ]
+    assert f"whose mean is {average(shapes):.2f} %" in text
     (record,) = (
         r
         for r in read_records(book_results())
@@ -163,7 +175,7 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     copy, same_labels = read_predictions(record, book_results(), on="cifar10-jpeg")
     assert (labels == same_labels).all()
     right, there = ((p.argmax(dim=1) == labels).double() for p in (said, copy))
-    assert "on the copy it errs about twice as often" in text
+    assert "On the copy it errs about twice as often" in text
     assert (1 - there.mean()) / (1 - right.mean()) == pytest.approx(2, abs=0.1)
     assert "Birds, dogs and automobiles lose most, ships least." in text
     lost = {
@@ -174,6 +186,11 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     assert (order[:3], order[-1]) == (["bird", "dog", "automobile"], "ship")
     assert "`slim` got every one of them right" in text
     assert right[list(CIFAR10_NEAR_DUPLICATES)].mean() == 1
+
+
+def loss_of(network):
+    said, labels = network
+    return -said.gather(1, labels[:, None]).clamp(min=1e-7).log().double().mean().item()
 
 
 def test_what_results_says_of_the_networks_on_photographs():
@@ -194,6 +211,8 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert f"II is {top_1['II'] - top_1['I']:.2f} points ahead of I, but" in text
     each = [records[name]["training_pflop"] for name in ("I", "II")]
     assert "three times the computation" in text
+    assert "a quarter of the computation of II" in text
+    assert records["slim"]["training_pflop"] / each[1] == pytest.approx(1 / 4, rel=0.06)
     assert sum(each) / each[0] == pytest.approx(3, rel=0.05)
 
     claims = {
@@ -221,8 +240,8 @@ def test_what_results_says_of_the_networks_on_photographs():
     claim = "about 75 %, I is right in {:.0f} % of the cases and II in {:.0f} %"
     assert claim.format(*(of_network[75] for of_network in bins[:2])) in text
     only_one, only_two, chance = mcnemar(*rights[:2])
-    assert f"about {only_one + only_two:,} images, of which I gets {only_one} right" in text
-    assert f"and II {only_two}." in text and "in three of a million tries" in text
+    said = f"On {only_one + only_two} images exactly one of I and II is right: I on {only_one}"
+    assert f"{said} and II on {only_two}." in text and "in three of a million tries" in text
     assert round(1e6 * chance) == 3
     errors = [p * (1 - p) / len(labels) for p in (r.double().mean() for r in rights[:2])]
     assert "less than three standard errors of independent results" in text
@@ -232,4 +251,9 @@ def test_what_results_says_of_the_networks_on_photographs():
     twins = torch.zeros(len(labels), dtype=torch.bool)
     twins[list(CIFAR10_NEAR_DUPLICATES)] = True
     more = [100 * (r[twins].double().mean() - r[~twins].double().mean()) for r in rights]
-    assert f"I and II are {more[0]:.0f} and {more[1]:.0f} points better on them" in text
+    assert "which is 13 to 14 points more" in text
+    assert [round(float(points)) for points in more[:2]] == [14, 13]
+    assert "II and `slim` got every one of them right, I all but two" in text
+    assert [int((~right[twins]).sum()) for right in rights] == [2, 0, 0]
+    assert f"{loss_of(found[2]):.3f} nats, more than II" in text
+    assert loss_of(found[1]) < loss_of(found[2])

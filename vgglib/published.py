@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from vgglib.protocols import Protocol
 
 
@@ -74,6 +76,15 @@ def _tables_3_to_6() -> tuple[PaperResult, ...]:
 
 #: The paper's Tables 3, 4 and 5, and the ensemble of D and E of its Table 6, its best.
 PAPER_ERRORS: tuple[PaperResult, ...] = _tables_3_to_6()
+
+#: Zhong (2024): mean color of CIFAR-10's 50,000 training images on the [0, 1] scale, red, green and
+#: blue; the axes of largest variance as columns; and the variance along each.
+POST_MEAN = torch.tensor([0.4914, 0.4822, 0.4465], dtype=torch.float64)
+POST_AXES = torch.tensor(
+    [[-0.5580, 0.7063, 0.4356], [-0.5775, 0.0464, -0.8151], [-0.5960, -0.7063, 0.3820]],
+    dtype=torch.float64,
+)
+POST_VARIANCES = torch.tensor([0.1719, 0.0139, 0.0029], dtype=torch.float64)
 
 #: Zhong (2024), Results: top-1 to top-5 accuracy in percent on CIFAR-10's test set, averaged with
 #: the mirror images, after 200 epochs for I and 100 more for each of the others.
