@@ -90,7 +90,8 @@ def test_the_classic_recipe_has_the_papers_numbers():
     assert (zhong.epochs, zhong.patience, zhong.batch_size) == (200, 10, 128)
     assert zhong.shortened(20).patience == 1 and zhong.shortened(5).patience == 1
     assert (paper.epochs, paper.patience, paper.shortened(5).patience) == (18, 2, 1)
-    assert deeper(paper) == paper  # half of so few epochs would be too few
+    # Half of so few epochs would be too few.
+    assert (deeper(paper).epochs, deeper(paper).patience) == (12, 1)
 
 
 def test_recipes_are_named_as_they_are_asked_for():
