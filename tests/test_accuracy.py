@@ -15,7 +15,7 @@ from tools.chapters import KERNEL
 from tools.settings import ROOT
 from vgglib.miniature import plan_tables
 from vgglib.protocols import Protocol
-from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe
+from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe, deeper
 from vgglib.records import read_predictions, read_records, record_name
 from vgglib.trained import load_trained
 
@@ -70,7 +70,9 @@ def test_the_plan_has_every_recipe_that_a_table_shows():
         t for _, row in found for c in row for t in c.trainings() if t[1].name == "classic"
     ]
     assert len({file for *_, file in of_classic}) == 3 + 2 + 1
-    assert {recipe.epochs for _, recipe, _ in of_classic} == {RECIPES["classic"].epochs}
+    classic = RECIPES["classic"]
+    epochs = {"I": classic.epochs, "II": deeper(classic).epochs, "III": deeper(classic).epochs}
+    assert {name: recipe.epochs for name, recipe, _ in of_classic} == epochs
 
 
 def test_the_copy_is_trained_on_beside_the_originals_alone():
@@ -84,7 +86,7 @@ def test_networks_that_grow_come_with_those_before_them():
     (chain,) = chains(Part("classic", (5,), ("II",)), settings)
     assert (chain.names, chain.seed, chain.recipe.epochs) == (("I", "II"), 5, 4)
     names = [file for *_, file in chain.trainings()]
-    assert names == [f"photos-classic-{name}-4epochs-seed5.json" for name in ("I", "II")]
+    assert names == ["photos-classic-I-4epochs-seed5.json", "photos-classic-II-2epochs-seed5.json"]
     alone = chains(Part("modern", (0, 1), ("III",)), settings, (7,))
     assert [(c.names, c.seed) for c in alone] == [(("III",), 7)]
 
