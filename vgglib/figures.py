@@ -212,7 +212,7 @@ def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> None:
     for row in range(len(classes)):
         for column in range(len(classes)):
             value = percent[row, column].item()
-            if value >= 0.5:
+            if value > 0.5:
                 color = "white" if value > 55 else "black"
                 axis.text(
                     column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=9
