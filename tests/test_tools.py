@@ -24,7 +24,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tools import build, handout, landing, pdf, refresh, serve, slides, whole
+from tools import build, compare, handout, landing, pdf, refresh, serve, slides, whole
 from tools.chapters import (
     KERNEL,
     ChapterError,
@@ -617,3 +617,9 @@ def test_a_page_of_a_folder_is_shown_at_the_top(address, above):
     html = '<html data-content_root="../"><a href="{}"><img src="{}" alt="../a">'
     found = build.seen_from_above(html.format(address, address), PurePath("pages"))
     assert found == html.format(above, above).replace('root="../"', 'root="./"')
+
+
+def test_a_comparison_of_a_chapter_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["compare", "trainin"])
+    with pytest.raises(SystemExit, match="make test: no chapter trainin; there are architecture, "):
+        compare.main()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tools.chapters import chapters, environment
+from tools.chapters import ChapterError, environment, named
 from tools.settings import ROOT
 
 # What is left out of the comparison: numbers behind the sign for "about".
@@ -78,7 +78,7 @@ def compare(
 
 
 def main() -> None:
-    """Compare all chapters; end with an error that names those that differ."""
+    """Compare the named chapters, or all; end with an error that names those that differ."""
 
     def run(chapter: Path) -> Comparison:
         # A thread for each, and as many chapters at once as there are cores: two threads that wait
@@ -87,8 +87,11 @@ def main() -> None:
         print(f"{chapter.stem:<20}{told(found)}", flush=True)
         return found
 
+    try:
+        paths = named(sys.argv[1:])
+    except ChapterError as error:
+        sys.exit(f"make test: {error}")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        paths = chapters()
         found = dict(zip(paths, pool.map(run, paths), strict=True))
     different = [path.stem for path in paths if found[path].different]
     for path in paths:

@@ -231,7 +231,6 @@ def bars_with_spread(axis: Axes, values: Mapping[str, Sequence[float]]) -> None:
         axis.bar(i, numbers.mean().item(), yerr=spread, color=SKY, capsize=5, width=0.6)
         if len(numbers) > 1:
             axis.plot([i] * len(numbers), numbers.tolist(), "o", color=BLACK, markersize=4)
-    axis.set_axisbelow(True)
     axis.set_xticks(range(len(values)), list(values))
     axis.grid(axis="x", visible=False)
 
