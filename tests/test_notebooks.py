@@ -162,6 +162,22 @@ def test_numbers_are_shown_and_not_hidden_behind_a_condition(path):
                 assert not re.search(r"(?<!=)\b(True|False)\b", output.text), output.text
 
 
+#: What these give is shown at the end of a cell alone.
+SHOWN_AT_THE_END = ("show_source", "table", "trace")
+
+
+@chapter
+def test_no_table_is_lost_in_the_middle_of_a_cell(path):
+    for cell in code_cells(read(path)):
+        statements = ast.parse(re.sub(r"^\s*[%!].*", "pass", cell.source, flags=re.M)).body
+        for statement in statements[:-1]:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                    called = node.value.func
+                    name = getattr(called, "attr", getattr(called, "id", ""))
+                    assert name not in SHOWN_AT_THE_END, f"line {node.lineno}: {name}(...) is lost"
+
+
 @chapter
 def test_exempt_cells_give_their_reason(path):
     for cell in code_cells(read(path)):
