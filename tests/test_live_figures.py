@@ -12,6 +12,7 @@ import vgglib
 from tools import live_figures
 from tools.settings import ROOT
 from vgglib import colors
+from vgglib.records import record_name
 
 
 def test_configurations_are_those_of_plain_stacks():
@@ -73,3 +74,24 @@ def test_the_color_that_the_site_cannot_read_from_the_palette_is_in_it():
     found = re.findall(r"#[0-9a-fA-F]{6}\b", (ROOT / "_config.yml").read_text(encoding="utf-8"))
     assert found
     assert {color.upper() for color in found} <= set(colors.COLORS)
+
+
+def test_trainings_are_the_records_with_what_their_starts_cost():
+    records = vgglib.read_records(ROOT / "results")
+    found = live_figures.trainings(records)
+    assert len(found["own"]) == len(records) and found["own"][0]["data"] == "cifar10"
+    by_file = {training["file"]: training for training in found["own"]}
+    for record in records:
+        own = by_file[record_name(record)]
+        assert own["top1"] == record["top_k_accuracy"][0]
+        assert len(own["accuracies"]) == len(own["rates"]) == record["epochs"]
+        alone = record["start"] == "random weights"
+        assert (own["pflop"] == float(f"{record['training_pflop']:.4g}")) == alone
+
+
+def test_a_drop_is_where_a_plateau_lowered_the_rate():
+    rates = [0.1, 0.1, 0.01, 0.01, 0.001]
+    record = {"history": {"learning_rate": rates}, "settings": {"schedule": "plateau"}}
+    assert live_figures.drops(record) == [3, 5]
+    record["settings"]["schedule"] = "one_cycle"
+    assert live_figures.drops(record) == []

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,24 @@ from PIL import Image
 from torch import Tensor, nn
 
 import vgglib
+from tools.address import address
 from tools.settings import ROOT
-from vgglib.colors import AXIS_COLORS, BLUE, LAYER_COLORS, PALE, RED, SKY
+from vgglib.colors import AXIS_COLORS, BLUE, GREEN, LAYER_COLORS, ORANGE, PALE, PINK, RED, SKY
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
 from vgglib.evaluation import predict
 from vgglib.figures import color_cloud, use_style
+from vgglib.published import PUBLIC_TRAININGS
+from vgglib.recipes import NETWORKS, SERIES
+from vgglib.records import record_name
 from vgglib.statistics import ChannelStatistics
 
 #: Where esbuild is that web/package.json asks for.
 ESBUILD = ROOT / "web" / "node_modules" / "esbuild" / "bin" / "esbuild"
 #: Test images that are shown; all of them count for the accuracy.
 SHOWN = 12
+#: The color of each network in charts of trainings.
+NETWORK_COLORS = {"I": BLUE, "II": GREEN, "III": RED, "slim": PINK}
 RECIPE = replace(
     vgglib.RECIPES["quick"],
     name="website",
@@ -105,12 +112,15 @@ def make_figures(folder: Path) -> None:
     )
     write_palette(folder)
     _write(folder / "configurations.json", configurations())
+    records = vgglib.read_records(ROOT / "results")
+    _write(folder / "trainings.json", trainings(records))
     export(network, folder / "model.onnx")
     size = (folder / "model.onnx").stat().st_size
     _write(folder / "model.json", {"bytes": size, "classes": list(data.classes)})
     with matplotlib.rc_context():
         use_style()
         _draw_static(folder, data, ranks, statistics)
+        _draw_trainings(folder, trainings(records))
     bundle(ROOT / "web" / "figures", folder)
 
 
@@ -150,7 +160,8 @@ def write_palette(folder: Path) -> None:
     lines = [f"  --{layers[kind]}: {color};" for kind, color in LAYER_COLORS.items()]
     style = "[data-figure] {\n" + "\n".join(lines) + "\n}\n"
     (folder / "palette.css").write_text(style, encoding="utf-8")
-    _write(folder / "palette.json", {"axes": list(AXIS_COLORS)})
+    colors = {"axes": list(AXIS_COLORS), "networks": NETWORK_COLORS, "pair": [BLUE, ORANGE]}
+    _write(folder / "palette.json", colors)
 
 
 def configurations() -> dict[str, Any]:
@@ -177,6 +188,64 @@ def configurations() -> dict[str, Any]:
             ],
         }
     return found
+
+
+def drops(record: dict[str, Any]) -> list[int]:
+    """The first epochs, from 1, with a lower rate than before, where a plateau lowers it."""
+    rates = record["history"]["learning_rate"]
+    if record.get("settings", {}).get("schedule") != "plateau":
+        return []
+    return [epoch for epoch, pair in enumerate(pairwise(rates), start=2) if pair[1] < pair[0]]
+
+
+def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the charts of trainings show: each record, and others' trainings.
+
+    Args:
+        records: see :func:`vgglib.read_records`.
+    """
+    series = {r.name: key for key, recipes in SERIES.items() for r in recipes.values()}
+
+    def pflop(record: dict[str, Any]) -> float:
+        """Of a training and of those that its start took: the last that fits, of the same seed."""
+        total = record["training_pflop"]
+        if record["start"] != "random weights":
+            names = list(NETWORKS[record["recipe"]])
+            before = names[names.index(record["model"]) - 1]
+            same = ("dataset", "recipe", "seed")
+            starts = [
+                r
+                for r in records
+                if r["model"] == before and all(r[key] == record[key] for key in same)
+            ]
+            total += pflop(starts[-1]) if starts else 0.0
+        return total
+
+    own = [
+        {
+            "file": record_name(record),
+            "data": record["dataset"],
+            "series": series.get(record["recipe"], record["recipe"]),
+            "recipe": record["recipe"],
+            "network": record["model"],
+            "epochs": record["epochs"],
+            "seed": record["seed"],
+            "top1": record["top_k_accuracy"][0],
+            "pflop": float(f"{pflop(record):.4g}"),
+            "accuracies": record["history"]["validation_top_1"],
+            "rates": record["history"]["learning_rate"],
+            "drops": drops(record),
+        }
+        for record in records
+    ]
+    return {
+        "address": address(),
+        "own": sorted(own, key=lambda training: (training["data"] != "cifar10", training["file"])),
+        "others": [
+            {"name": name, "top1": top_1, "pflop": cost}
+            for name, (top_1, cost) in PUBLIC_TRAININGS.items()
+        ],
+    }
 
 
 def export(network: vgglib.VGG, path: Path) -> None:
@@ -234,3 +303,31 @@ def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelSta
     axis.plot(ks, [100 * (ranks < k).double().mean().item() for k in ks], "o-", color=BLUE)
     axis.set(xlabel="k", ylabel="top-k accuracy, percent", ylim=(0, 102))
     save("top_k")
+
+
+def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
+    """The charts of trainings where scripts are off."""
+    own = [training for training in found["own"] if training["data"] == "cifar10"]
+    figure, axis = plt.subplots(figsize=(6.5, 3.6))
+    for network, color in NETWORK_COLORS.items():
+        points = [t for t in own if t["network"] == network]
+        costs, accuracies = [t["pflop"] for t in points], [t["top1"] for t in points]
+        axis.semilogx(costs, accuracies, "o", color=color, label=network, markersize=4)
+    for training in found["others"]:
+        axis.semilogx(training["pflop"], training["top1"], "k*")
+    axis.set(xlabel="PFLOP of the training", ylabel="test top-1, percent")
+    axis.legend()
+    plt.savefig(folder / "trainings.png", dpi=110)
+    plt.close("all")
+
+    figure, axis = plt.subplots(figsize=(6.5, 2.8))
+    pair = [t for t in own if (t["recipe"], t["network"]) == ("classic", "I")][:2]
+    for training, color in zip(pair, (BLUE, ORANGE), strict=False):
+        epochs = range(1, len(training["accuracies"]) + 1)
+        axis.plot(
+            epochs, training["accuracies"], "o-", color=color, label=f"seed {training['seed']}"
+        )
+    axis.set(xlabel="epoch", ylabel="validation top-1, percent")
+    axis.legend()
+    plt.savefig(folder / "replay.png", dpi=110)
+    plt.close("all")

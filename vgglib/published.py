@@ -94,6 +94,17 @@ POST_ACCURACIES: dict[str, tuple[float, ...]] = {
     "III": (86.93, 94.39, 96.83, 98.15, 98.90),
 }
 
+#: Top-1 accuracy in percent on CIFAR-10's test set, and computation of the training in PFLOP, of
+#: others' trainings, as the README of github.com/KellerJordan/cifar10-airbench gives them. The
+#: networks of the first four are plain stacks of convolutions, and learn from all 50,000 images.
+PUBLIC_TRAININGS: dict[str, tuple[float, float]] = {
+    "airbench94_muon": (94.01, 0.29),
+    "airbench94": (94.01, 0.36),
+    "airbench95": (95.01, 1.4),
+    "airbench96_faster": (96.00, 3.1),
+    "ResNet-18": (96.0, 32.3),
+}
+
 #: Test images of CIFAR-10 whose label most of five people did not see in them, by their number in
 #: the published order: the class that most saw in place of it, or ``None`` where they did not agree
 #: on another. From Northcutt et al. (2021), "Pervasive Label Errors in Test Sets Destabilize

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import torch
@@ -13,7 +14,10 @@ from PIL import Image
 from playwright.sync_api import Locator, Page
 
 import vgglib
+from tools.settings import ROOT
 from vgglib import PCAColorShift
+from vgglib.published import PUBLIC_TRAININGS
+from vgglib.records import record_name
 
 FIGURES = Path("_static", "figures")
 
@@ -234,3 +238,73 @@ def test_without_scripts_there_are_pictures(browser, address: str) -> None:
     page.goto(address + "pages/try_it.html")
     assert "needs a browser that runs scripts" in page.locator("[data-figure]").inner_text()
     context.close()
+
+
+@pytest.mark.parametrize("data", ["cifar10", "shapes"])
+def test_each_record_is_a_point_that_leads_to_it(figure: Callable, data: str) -> None:
+    records = [r for r in vgglib.read_records(ROOT / "results") if r["dataset"] == data]
+    others = PUBLIC_TRAININGS if data == "cifar10" else {}
+    with figure("trainings") as (_, element):
+        element.get_by_label("data").select_option(data)
+        assert element.get_attribute("data-shown") == str(len(records))
+        points = element.locator(".drawing a")
+        assert points.count() == len(records) + len(others)
+        record = records[0]
+        link = element.locator(f".drawing a[href$='{quote(record_name(record))}']")
+        link.focus()
+        told = element.locator("p[aria-live]").inner_text()
+        assert f"{record['model']} by {record['recipe']}, seed {record['seed']}" in told
+        assert f"{record['top_k_accuracy'][0]:.2f} %" in told
+        element.locator("summary").click()
+        rows = cells(element)
+        assert sum(int(row[1] or 0) for row in rows) == len(records)
+        for name, (accuracy, cost) in others.items():
+            assert [f"{name} (others)", "", f"{accuracy:.2f}", f"{cost:g}"] in rows
+
+
+def test_trainings_of_one_recipe(figure: Callable) -> None:
+    records = vgglib.read_records(ROOT / "results")
+    chosen = [r for r in records if (r["dataset"], r["recipe"]) == ("cifar10", "classic")]
+    with figure("trainings") as (_, element):
+        element.get_by_label("recipes").select_option("classic")
+        assert element.get_attribute("data-shown") == str(len(chosen))
+        # Other images have other recipes, and the choice begins anew.
+        element.get_by_label("data").select_option("shapes")
+        assert element.get_by_label("recipes").input_value() == "all"
+
+
+def test_two_trainings_are_replayed(figure: Callable) -> None:
+    records = {
+        f"{r['model']}, {r['recipe']}, seed {r['seed']}": r
+        for r in vgglib.read_records(ROOT / "results")
+        if r["dataset"] == "cifar10"
+    }
+    with figure("replay") as (page, element):
+        for label in ("first training", "second training"):
+            name = element.get_by_label(label).input_value()
+            accuracies = records[name]["history"]["validation_top_1"]
+            line = f"{name}: epoch {len(accuracies)} of {len(accuracies)}, {accuracies[-1]:.2f} %"
+            assert line in element.inner_text()
+        first = element.get_by_label("first training").input_value()
+        slide(element, "epoch", 3)
+        accuracy = records[first]["history"]["validation_top_1"][2]
+        assert f"{first}: epoch 3 of" in element.inner_text()
+        assert f"{accuracy:.2f} %" in element.inner_text()
+        curve = element.locator("polyline").first.get_attribute("points")
+        assert len(curve.split()) == 3
+        element.get_by_role("button").click()
+        page.wait_for_function("document.querySelector('[data-figure=replay]').dataset.epoch > 1")
+        element.get_by_role("button", name="Stop").click()
+        assert element.get_by_role("button", name="Replay").count() == 1
+
+
+def test_where_a_plateau_lowered_the_rate_is_marked(figure: Callable, site: Path) -> None:
+    own = read(site, "trainings.json")["own"]
+    fell = next(t for t in own if t["data"] == "cifar10" and t["drops"])
+    name = f"{fell['network']}, {fell['recipe']}, seed {fell['seed']}"
+    with figure("replay") as (_, element):
+        for label in ("first training", "second training"):
+            element.get_by_label(label).select_option(name)
+        # Twice in each of two charts.
+        assert element.locator("line.drop").count() == 4 * len(fell["drops"])
+        assert f"the rate fell before epoch {fell['drops'][0]}" in element.inner_text()
