@@ -69,6 +69,49 @@ def test_receptive_field(figure: Callable, layers: int, channels: int) -> None:
         assert element.locator("rect.lit").count() == sum(2 * i + 1 for i in range(layers))
 
 
+@pytest.mark.parametrize("name", ["A", "C", "D", "E", "III"])
+def test_receptive_fields_of_networks_with_pools(figure: Callable, name: str) -> None:
+    with figure("receptive_field") as (_, element):
+        element.get_by_label("network").select_option(name)
+        element.locator("summary").click()
+        expected = [
+            f"{row.receptive_field} x {row.receptive_field}"
+            for row in vgglib.trace(name)
+            if row.receptive_field is not None
+        ]
+        assert [row[-1] for row in cells(element)] == expected
+        assert f"image: {expected[-1].split()[0]} px" in element.locator("svg").text_content()
+
+
+def test_receptive_field_of_kernels_and_strides_of_ones_own(figure: Callable) -> None:
+    """Found by the gradient: the pixels that one output depends on."""
+    layers = [(11, 4), (3, 2), (5, 1)]
+    with figure("receptive_field") as (_, element):
+        element.get_by_label("kernels").fill(" ".join(f"{k}/{s}" for k, s in layers))
+        stack = torch.nn.Sequential(
+            *(torch.nn.Conv1d(1, 1, kernel, stride, bias=False) for kernel, stride in layers)
+        )
+        for layer in stack:
+            torch.nn.init.ones_(layer.weight)
+        image = torch.zeros(1, 1, 200, requires_grad=True)
+        stack(image)[0, 0, 2].backward()
+        side = int(image.grad.count_nonzero())
+        assert f"image: {side} px" in element.locator("svg").text_content()
+        assert element.locator("rect.image").count() == side
+
+
+@pytest.mark.parametrize(
+    ("kernels", "told"),
+    [("3 x", '"x" is no layer'), ("3/9", '"3/9" is no layer'), ("", "write 1 to 30 layers")],
+)
+def test_kernels_that_cannot_be(figure: Callable, kernels: str, told: str) -> None:
+    with figure("receptive_field") as (_, element):
+        before = element.locator("svg rect").count()
+        element.get_by_label("kernels").fill(kernels)
+        assert told in element.get_by_role("alert").inner_text()
+        assert element.locator("svg rect").count() == before
+
+
 @pytest.mark.parametrize("name", ["A", "B", "C", "D", "E", "I", "II", "III"])
 def test_configurations_have_the_numbers_of_vgglib(figure: Callable, name: str) -> None:
     with figure("configurations") as (_, element):
