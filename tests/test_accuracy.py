@@ -208,12 +208,12 @@ def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):
 
     def cells(scales, names):
         found = plan_tables({key: (16, 16 + 8 * (a < b)) for key, (a, b) in scales.items()}, names)
-        return [replace(cell, protocol=Protocol((16,), cell.protocol.method)) for cell in found]
+        return [replace(c, protocol=replace(c.protocol, scales=(16,))) for c in found]
 
     monkeypatch.setattr(accuracy, "plan_tables", cells)
     accuracy.measure(small)
     written = sorted((small.results / "protocols").glob("*.json"))
-    assert len(written) == 4  # dense of both; of the range crops and both besides
+    assert len(written) == 2 * 3 + 1  # center, dense and crops of both; of the range both, too
     before = [path.stat().st_mtime_ns for path in written]
     accuracy.measure(small)
     assert [path.stat().st_mtime_ns for path in written] == before

@@ -154,17 +154,17 @@ def test_a_recipe_with_crops_trains_on_them_and_validates_on_the_center():
     data = load_data("shapes", train_images=60, validation=1 / 3, test_images=30)
     train_transform, test_transform = make_transforms(data, recipe)
     crop = train_transform.transforms[0]
-    assert isinstance(crop, RandomScaleCrop) and (crop.size, crop.scale) == (28, (32, 64))
-    assert make_network("I", data, recipe).image_size == (28, 28)
-    assert train_transform(data.train.images).shape == (40, 3, 28, 28)
-    middle = F.resize(data.test.images, [48], antialias=True)[..., 10:38, 10:38]
+    assert isinstance(crop, RandomScaleCrop) and (crop.size, crop.scale) == (24, (32, 64))
+    assert make_network("I", data, recipe).image_size == (24, 24)
+    assert train_transform(data.train.images).shape == (40, 3, 24, 24)
+    middle = F.resize(data.test.images, [48], antialias=True)[..., 12:36, 12:36]
     subtract = test_transform.transforms[-1]
     assert torch.equal(test_transform(data.test.images), subtract(middle))
 
 
 def test_the_training_scales_are_the_papers_divided_by_8():
     assert [r.training_scale for r in TRAINING_SCALES.values()] == [(32, 32), (48, 48), (32, 64)]
-    assert {r.crop for r in TRAINING_SCALES.values()} == {28}
+    assert {r.crop for r in TRAINING_SCALES.values()} == {24}
     free = {"name", "training_scale"}
     first = TRAINING_SCALES["S = 32"]
     for recipe in TRAINING_SCALES.values():

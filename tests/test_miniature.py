@@ -44,11 +44,16 @@ def test_the_papers_numbers():
 
 def test_all_cells_of_the_tables_are_planned():
     cells = plan_tables(SCALE_OF, ("I", "II", "III"))
-    assert len(cells) == len(set(cells)) == 3 * 3 * 2 + 3 * 2 + 2 * 3
+    assert len(cells) == len(set(cells)) == 3 * 3 * (2 * 3 + 1) + 3 * 2 + 2 * 3
     jittered = "S = 32 to 64"
-    assert Cell("S = 48", ("II",), Protocol((48,))) in cells
-    assert Cell("S = 48", ("II",), Protocol((44, 48, 52))) in cells
-    assert Cell(jittered, ("I",), Protocol((48,))) in cells
+    assert Cell("S = 48", ("II",), Protocol((40, 48, 56))) in cells
+    for recipe in SCALE_OF:
+        for q in (32, 48):
+            for look in (Protocol((q,)), Protocol((q,), "crops"), Protocol((q,), "crops", grid=1)):
+                assert Cell(recipe, ("I",), look) in cells
+    pools = 2**3
+    looked_at = {scale for cell in cells for scale in cell.protocol.scales}
+    assert not any(size % pools for size in (*looked_at, *(r.crop for r in TRAINING_SCALES.values())))
     for models in (("III",), ("II", "III"), ("I", "II", "III")):
         for method in ("dense", "crops", "both"):
             assert Cell(jittered, models, Protocol((32, 48, 64), method)) in cells
@@ -107,8 +112,8 @@ def test_each_look_is_taken_once(trained, monkeypatch):
     monkeypatch.setattr(miniature, "predict_by", counted)
     cells = plan_tables({"jittered": (12, 20)}, ("I", "II"))
     records = fill(trained, cells)
-    assert len(records) == len(cells) == 2 * 2 + 2 * 2 + 3
-    assert len(looks) == len(set(looks)) == 2 * 3 * 2
+    assert len(records) == len(cells) == 2 * (3 + 1) + 2 * 2 + 3
+    assert len(looks) == len(set(looks)) == 2 * (3 * 2 + 1)
     assert records[0]["multiply_adds"] < records[1]["multiply_adds"]
 
 
@@ -124,7 +129,15 @@ def test_records_are_written_and_read(trained, tmp_path):
 
 
 def test_other_grids_have_files_of_their_own(trained, tmp_path):
-    (record,) = fill(trained, [Cell("jittered", ("I",), Protocol((16,), "crops", 2, False))])
+    data, experiments = trained
+    protocol = Protocol((16,), "crops", 2, False)
+    (record,) = fill(trained, [Cell("jittered", ("I",), protocol)])
+    experiment = experiments["jittered", "I"]
+    expected = predict_by(
+        protocol, experiment.model, data.test.images, experiment.preprocessing
+    )
+    accuracy = top_k_accuracy(expected, data.test.labels).tolist()
+    assert record["top_k_accuracy"] == [round(a, 2) for a in accuracy]
     assert write_test_record(tmp_path, record).name.endswith("-crops-Q16-grid2-nomirror.json")
 
 

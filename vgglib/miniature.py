@@ -1,8 +1,9 @@
 """The paper's Tables 3 to 6 in miniature: which networks, which protocols, a record for each cell.
 
-Everything that the paper measures in pixels is divided by 8 (crops of 28 px, training scales 32, 48
-and 32 to 64), so that images of 32 px are what images of 256 px are there. Networks I, II and III
-stand in for the paper's.
+What the paper measures in pixels is divided by 8 (training scales 32, 48 and 32 to 64), so that
+images of 32 px are what images of 256 px are there. Crops have 24 px and test scales are multiples
+of 8, so that the three pools of networks I, II and III divide them all, as five divide the 224 px
+and the test scales of the paper.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +78,25 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
         models: configurations, from shallow to deep.
 
     Returns:
-        The cells of Table 3 (dense at one test scale), of Table 4 (dense at three), of Table 5
-        (dense, multi-crop and both, at three), and of Table 6 (the same for ensembles, of the two
-        deepest networks and of all).
+        For each network at the middle test scale of every recipe a center crop, dense and
+        multi-crop, so that methods and training scales can be compared at the same test scale; its
+        own is the cell of Table 3. Then the cells of Table 4 (dense at three), of Table 5 (dense,
+        multi-crop and both, at three), and of Table 6 (the same for ensembles, of the two deepest
+        networks and of all).
     """
     cells = []
+    arounds = {
+        recipe: scales_around(low if low == high else (low, high), step=8)
+        for recipe, (low, high) in scales.items()
+    }
+    middles = sorted({around[1] for around in arounds.values()})
     for recipe, (smallest, largest) in scales.items():
-        fixed = smallest == largest
-        around = scales_around(smallest if fixed else (smallest, largest), step=4)
+        fixed, around = smallest == largest, arounds[recipe]
         for model in models:
-            cells.append(Cell(recipe, (model,), Protocol((around[1],))))
+            for scale in middles:
+                looks = Protocol((scale,), "crops", grid=1), Protocol((scale,), "dense")
+                cells += [Cell(recipe, (model,), look) for look in looks]
+                cells.append(Cell(recipe, (model,), Protocol((scale,), "crops")))
             cells.append(Cell(recipe, (model,), Protocol(around)))
         if not fixed:
             ensembles = {models[-2:], models} if len(models) > 1 else set()
@@ -132,15 +142,15 @@ def fill_tables(
         raise ValueError(f"no trained network for the cell {missing[0]}" if missing else "no cells")
     device = next(next(iter(experiments.values())).model.parameters()).device
     precision = choose_precision(device, precision)
-    looks: dict[tuple[str, str, int, str], tuple[Tensor, float]] = {}
+    looks: dict[tuple[str, str, Protocol], tuple[Tensor, float]] = {}
 
-    def look(recipe: str, model: str, scale: int, method: str) -> tuple[Tensor, float]:
-        key = (recipe, model, scale, method)
+    def look(recipe: str, model: str, protocol: Protocol) -> tuple[Tensor, float]:
+        key = (recipe, model, protocol)
         if key not in looks:
             experiment = experiments[recipe, model]
             start = time.perf_counter()
             probabilities = predict_by(
-                Protocol((scale,), method),
+                protocol,
                 experiment.model,
                 data.test.images,
                 experiment.preprocessing,
@@ -154,7 +164,7 @@ def fill_tables(
         protocol = cell.protocol
         methods = ("dense", "crops") if protocol.method == "both" else (protocol.method,)
         found = [
-            look(cell.recipe, model, scale, method)
+            look(cell.recipe, model, replace(protocol, scales=(scale,), method=method))
             for model in cell.models
             for scale in protocol.scales
             for method in methods
@@ -265,12 +275,13 @@ def conclusions(
     """
 
     def find(models: tuple[str, ...], scale: tuple[int, int], count: int, method: str) -> float:
-        """The error at ``count`` test scales; NaN if nobody measured it."""
+        """The error at three test scales, or at the middle one; NaN if nobody measured it."""
         return next(
             (
                 error
                 for (m, s, p), error in errors.items()
-                if (m, s, len(p.scales), p.method) == (models, scale, count, method)
+                if (m, s, len(p.scales), p.method, p.grid) == (models, scale, count, method, 5)
+                and p.scales[len(p.scales) // 2] == sum(scale) // 2
             ),
             math.nan,
         )
