@@ -23,13 +23,13 @@ def split():
 @pytest.fixture
 def network(split):
     """Of the chapter's shape, but narrow, and with different answers for different images."""
-    model = vgg("I", width=1 / 16, image_size=28, num_classes=4).eval()
+    model = vgg("I", width=1 / 16, image_size=24, num_classes=4).eval()
     last = model.classifier[-1]
     with torch.no_grad():
-        logits = model(preprocess(split.images[..., 2:30, 2:30]))
+        logits = model(preprocess(split.images[..., 4:28, 4:28]))
         last.weight.mul_(2 / logits.std(dim=0, keepdim=True).T)
         last.bias.zero_()
-        last.bias.sub_(model(preprocess(split.images[..., 2:30, 2:30])).mean(dim=0))
+        last.bias.sub_(model(preprocess(split.images[..., 4:28, 4:28])).mean(dim=0))
     return model
 
 
@@ -76,7 +76,7 @@ def test_exercise_2(verdict):
 
 
 def test_exercise_3(verdict, network, split):
-    def by(method="crops", q=36, **more):
+    def by(method="crops", q=40, **more):
         return predict_by(Protocol((q,), method, **more), network, split.images, preprocess)
 
     def ask(ten, fifty, same):
@@ -93,7 +93,7 @@ def test_exercise_3(verdict, network, split):
     ten_of_floats, fifty_of_floats = (
         sum(
             weight
-            * predict_by(Protocol((36,), "crops", grid=g), network, floats, lambda x: x - 0.5)
+            * predict_by(Protocol((40,), "crops", grid=g), network, floats, lambda x: x - 0.5)
             for g, weight in parts.items()
         )
         for parts in ({2: 0.8, 1: 0.2}, {5: 1})
@@ -107,9 +107,9 @@ def test_exercise_3(verdict, network, split):
     flat = (4 * by(grid=2, q=32) + by(grid=1, q=32)) / 5
     with torch.no_grad():
         network.eval()
-        rescaled = preprocess(TF.resize(split.images, [36], antialias=True))
-        places = [(0, 0), (0, 8), (8, 0), (8, 8), (4, 4)]
-        views = [rescaled[..., y : y + 28, x : x + 28] for y, x in places]
+        rescaled = preprocess(TF.resize(split.images, [40], antialias=True))
+        places = [(0, 0), (0, 16), (16, 0), (16, 16), (8, 8)]
+        views = [rescaled[..., y : y + 24, x : x + 24] for y, x in places]
         logits = torch.stack([network(v) for w in views for v in (w, w.flip(-1))]).mean(dim=0)
     for wrong, said in [
         ((corners + middle) / 2, "It is one of five"),
@@ -143,18 +143,18 @@ def test_exercise_3(verdict, network, split):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((24, (1, 1), "pools"), "right."),
-        (((24, 24), [1, 1], "pools"), "right."),
-        ((..., (..., ...), ...), "waiting"),
-        ((28, (1, 1), "pools"), "That is the crop"),
-        ((3, (1, 1), "pools"), "How many pixels"),
-        ((20, (1, 1), "pools"), "too small"),
-        ((25, (1, 1), "pools"), "too large"),
-        ((24, (3, 3), "pools"), "map of features"),
-        ((24, (0, 0), "pools"), "off at index 0, 1"),
-        ((24, (1, 1), "padding"), "as large as the one it got"),
-        ((24, (1, 1), "average"), "comes last"),
-        ((24, (1, 1), "luck"), "Choose one of"),
+        (((2, 2), 4, "pools"), "right."),
+        (([2, 2], 4, "pools"), "right."),
+        (((..., ...), ..., ...), "waiting"),
+        (((4, 4), 4, "pools"), "map of features"),
+        (((1, 1), 4, "pools"), "off at index 0, 1"),
+        (((2, 2), 12, "pools"), "what one window leaves out"),
+        (((2, 2), 1, "pools"), "before the last pool"),
+        (((2, 2), 2, "pools"), "How many pixels does a row"),
+        (((2, 2), 3, "pools"), "too small"),
+        (((2, 2), 4, "padding"), "as large as the one it got"),
+        (((2, 2), 4, "average"), "comes last"),
+        (((2, 2), 4, "luck"), "Choose one of"),
     ],
 )
 def test_exercise_4(verdict, network, answer, said):
@@ -165,24 +165,24 @@ def test_exercise_5(verdict, network, split):
     def by(method="dense", **more):
         return {
             q: predict_by(Protocol((q,), method, **more), network, split.images, preprocess)
-            for q in (28, 48, 96)
+            for q in (32, 48, 96)
         }
 
     dense = by()
-    # Labels that make 28 the best scale.
+    # Labels that make 32 the best scale.
     classes = {q: found.argmax(dim=1) for q, found in dense.items()}
-    split = Split(split.images, classes[28])
-    right = {q: int((found == classes[28]).sum()) for q, found in classes.items()}
+    split = Split(split.images, classes[32])
+    right = {q: int((found == classes[32]).sum()) for q, found in classes.items()}
     worst, between, best = sorted(right, key=right.get)
     assert right[worst] < right[between] < right[best]
-    parts = (28 / worst, 28 / 64)
+    parts = (24 / worst, 24 / 64)
 
     def ask(found=dense, worst=worst, parts=parts):
         return verdict(check.exercise_5, found, worst, parts, network, split, preprocess)
 
     assert "right." in ask()
-    assert "right." in ask(by(mirror=False), parts=[round(parts[0], 2), 0.44])
-    assert "waiting" in ask({28: ..., 48: ..., 96: ...})
+    assert "right." in ask(by(mirror=False), parts=[round(parts[0], 2), 0.375])
+    assert "waiting" in ask({32: ..., 48: ..., 96: ...})
     assert "waiting" in ask(parts=(..., ...))
     network.eval()
     floats, by_place = {}, {}
@@ -197,8 +197,8 @@ def test_exercise_5(verdict, network, split):
     assert averaged in ask({q: (plain + other) / 2 for q, (plain, other) in by_place.items()})
     assert averaged in ask({q: plain for q, (plain, _) in by_place.items()})
     for wrong, said in [
-        (dense[28], "the keys 28, 48 and 96"),
-        ({28: dense[28]}, "the keys 28, 48 and 96"),
+        (dense[32], "the keys 32, 48 and 96"),
+        ({32: dense[32]}, "the keys 32, 48 and 96"),
         (by("crops"), "What is asked for is the dense one"),
         (by("crops", grid=1), "What is asked for is the dense one"),
         ({**dense, 48: dense[96]}, "at Q = 48 has the right shape, but"),
@@ -208,15 +208,15 @@ def test_exercise_5(verdict, network, split):
         assert said in ask(wrong), said
     assert "other scales is worse" in ask(worst=best)
     assert "other scales is worse" in ask(worst=between)
-    assert "should be 28, 48 or 96" in ask(worst=64)
+    assert "should be 32, 48 or 96" in ask(worst=64)
     for wrong, said in [
         (parts[0], "Two parts"),
         ((parts[0] ** 2, parts[1]), "not of the area"),
         ((1 / parts[0], parts[1]), "other way round"),
         ((100 * parts[0], parts[1]), "percent"),
         ((0.9, parts[1]), "window shows is too large"),
-        ((parts[0], 28 / 32), "at most"),
-        ((parts[0], 64 / 28), "other way round"),
+        ((parts[0], 24 / 32), "at most"),
+        ((parts[0], 64 / 24), "other way round"),
         ((parts[0], 0.1), "at least is too small"),
     ]:
         assert said in ask(parts=wrong), said

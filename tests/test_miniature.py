@@ -53,7 +53,9 @@ def test_all_cells_of_the_tables_are_planned():
                 assert Cell(recipe, ("I",), look) in cells
     pools = 2**3
     looked_at = {scale for cell in cells for scale in cell.protocol.scales}
-    assert not any(size % pools for size in (*looked_at, *(r.crop for r in TRAINING_SCALES.values())))
+    assert not any(
+        size % pools for size in (*looked_at, *(r.crop for r in TRAINING_SCALES.values()))
+    )
     for models in (("III",), ("II", "III"), ("I", "II", "III")):
         for method in ("dense", "crops", "both"):
             assert Cell(jittered, models, Protocol((32, 48, 64), method)) in cells
@@ -133,9 +135,7 @@ def test_other_grids_have_files_of_their_own(trained, tmp_path):
     protocol = Protocol((16,), "crops", 2, False)
     (record,) = fill(trained, [Cell("jittered", ("I",), protocol)])
     experiment = experiments["jittered", "I"]
-    expected = predict_by(
-        protocol, experiment.model, data.test.images, experiment.preprocessing
-    )
+    expected = predict_by(protocol, experiment.model, data.test.images, experiment.preprocessing)
     accuracy = top_k_accuracy(expected, data.test.labels).tolist()
     assert record["top_k_accuracy"] == [round(a, 2) for a in accuracy]
     assert write_test_record(tmp_path, record).name.endswith("-crops-Q16-grid2-nomirror.json")

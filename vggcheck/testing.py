@@ -111,9 +111,9 @@ def exercise_3(
 
     views = _ten_crops(network, images[sample], preprocess)
     probabilities = views.softmax(dim=-1)
-    by_grid = predict_by(Protocol((36,), "crops"), network, images[sample], preprocess)
+    by_grid = predict_by(Protocol((40,), "crops"), network, images[sample], preprocess)
     by_half = predict_by(
-        Protocol((36,), "crops", mirror=False), network, images[sample], preprocess
+        Protocol((40,), "crops", mirror=False), network, images[sample], preprocess
     )
     agreed = int((ten.argmax(dim=1).cpu() == fifty.argmax(dim=1).cpu()).sum())
     return first(
@@ -169,45 +169,29 @@ def exercise_3(
 
 
 @exercise(4)
-def exercise_4(smallest: int, places: tuple[int, int], reason: str, network: VGG) -> str | None:
-    """The smallest side in pixels, the map of logits for it, and what makes it so small."""
-    if isinstance(smallest, (tuple, list)) and len(set(smallest)) == 1:
-        smallest = smallest[0]
-
-    def reads(side: int) -> bool:
-        try:
-            map_size(network, side, side)
-        except ValueError:
-            return False
-        return True
-
-    trained = network.image_size[0]
-    expected = next(side for side in range(1, trained + 1) if reads(side))
-    features = tuple(network.feature_size)
+def exercise_4(places: tuple[int, int], left_out: int, reason: str, network: VGG) -> str | None:
+    """The map of logits at Q = 36, the pixels that it leaves out along a side, and why."""
+    features = 36 // 2**3  # three pools
     return first(
-        number(
-            smallest,
-            expected,
-            what="The smallest side",
-            mistakes=[
-                (trained, "That is the crop. Ask `map_size` about something smaller."),
-                (
-                    features[0],
-                    "That is the side of the last map of features. How many pixels of the image "
-                    "does a feature stand for?",
-                ),
-            ],
-        ),
         "That is the map of features. The map of logits has a place for each window that fits."
-        if isinstance(places, (tuple, list)) and tuple(places) == features
-        else shape(places, map_size(network, expected, expected), what="The map of logits"),
+        if isinstance(places, (tuple, list)) and tuple(places) == (features, features)
+        else shape(places, map_size(network, 36, 36), what="The map of logits"),
+        number(
+            left_out,
+            36 - features * 2**3,
+            what="The number of pixels",
+            mistakes={
+                36 - network.image_size[0]: "That is what one window leaves out. The map has more.",
+                1: "That is in the map before the last pool. How many pixels is it in the image?",
+                2: "How many pixels does a row of the map before the last pool stand for?",
+            },
+        ),
         choice(
             reason,
             "pools",
             {
                 "padding": "With its padding a convolution gives a map as large as the one it got.",
-                "average": "The average comes last. The layer that refuses smaller images comes "
-                "before.",
+                "average": "The average comes last. The pixels were left out before.",
             },
         ),
     )
@@ -226,8 +210,8 @@ def exercise_5(
 
     ``parts`` are those that a window shows at the worst scale, and a crop in training at least.
     """
-    if not isinstance(by_scale, Mapping) or set(by_scale) != {28, 48, 96}:
-        return "The probabilities are asked for as a dict with the keys 28, 48 and 96."
+    if not isinstance(by_scale, Mapping) or set(by_scale) != {32, 48, 96}:
+        return "The probabilities are asked for as a dict with the keys 32, 48 and 96."
     images, sample = _sampled(split)
     for q, found in by_scale.items():
         what = f"The average at Q = {q}"
@@ -258,7 +242,7 @@ def exercise_5(
     labels = split.labels[: len(images)].cpu()
     right = {q: int((p.argmax(dim=1).cpu() == labels).sum()) for q, p in by_scale.items()}
     if worst not in right:
-        return f"The worst scale should be 28, 48 or 96, but it is {describe(worst)}."
+        return f"The worst scale should be 32, 48 or 96, but it is {describe(worst)}."
     if right[worst] > min(right.values()):
         return "One of the other scales is worse."
     if not isinstance(parts, (tuple, list)) or len(parts) != 2:
@@ -315,7 +299,7 @@ def _probabilities(answer: Any, what: str, images: int, network: VGG) -> str | N
 
 @torch.no_grad()
 def _ten_crops(
-    network: VGG, images: Tensor, preprocess: Callable[[Tensor], Tensor], q: int | None = 36
+    network: VGG, images: Tensor, preprocess: Callable[[Tensor], Tensor], q: int | None = 40
 ) -> Tensor:
     """Logits of the corners and, last, of the middle: (mirrored, place, image, class)."""
     if q is not None:
