@@ -355,12 +355,12 @@ def deeper(recipe: Recipe) -> Recipe:
     """The recipe for a network that starts from a trained, shallower one: fewer epochs.
 
     Half of them where the recipe says nothing else, as Zhong (2024) did: 100 instead of 200. The
-    patience is shortened with them, so that the learning rate still falls within them.
+    patience is shortened with them, so that the learning rate still falls within them, but not
+    below 1: without any, the rate would fall at the first dip.
     """
 
     def shortened(count: int) -> int:
-        return int(round(count * recipe.deeper_epochs, 6))  # 100 * 0.29 is 28.999999999999996
+        # 100 * 0.29 is 28.999999999999996
+        return max(min(1, count), int(round(count * recipe.deeper_epochs, 6)))
 
-    return replace(
-        recipe, epochs=max(1, shortened(recipe.epochs)), patience=shortened(recipe.patience)
-    )
+    return replace(recipe, epochs=shortened(recipe.epochs), patience=shortened(recipe.patience))
