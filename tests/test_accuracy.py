@@ -14,7 +14,6 @@ from tools.accuracy import PLAN, Chain, Part, chains, missing, plan
 from tools.chapters import KERNEL
 from tools.settings import ROOT
 from vgglib.miniature import plan_tables
-from vgglib.protocols import Protocol
 from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe, deeper
 from vgglib.records import read_predictions, read_records, record_name
 from vgglib.trained import load_trained

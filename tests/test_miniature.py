@@ -12,8 +12,8 @@ from vgglib.experiments import run_experiment
 from vgglib.miniature import (
     Cell,
     conclusions,
+    errors_by_seed,
     fill_tables,
-    mean_errors,
     paper_errors,
     plan_tables,
     read_test_records,
@@ -175,10 +175,13 @@ def test_the_papers_conclusions_hold_in_its_own_tables():
     assert found["an ensemble beats its best network"] == [(23.7, 24.4)]
 
 
-def test_errors_are_means_over_seeds(trained):
+def test_each_seed_has_its_own_errors(trained):
     (record,) = fill(trained, [Cell("jittered", ("I",), Protocol((16,)))])
     records = [
         record | {"seed": seed, "top_k_accuracy": [top_1, 90, 91, 92, 93]}
-        for seed, top_1 in enumerate((80.0, 81.0))
+        for seed, top_1 in ((1, 81.0), (0, 80.0))
     ]
-    assert mean_errors(records) == {(("I",), (12, 20), Protocol((16,))): 19.5}
+    key = ("I",), (12, 20), Protocol((16,))
+    assert errors_by_seed(records) == [{key: 20.0}, {key: 19.0}]
+    with pytest.raises(ValueError, match=r"two records of seed 1 are of I, S = \[12, 20\], de"):
+        errors_by_seed([*records, records[0] | {"epochs": 3}])

@@ -11,6 +11,8 @@ from tools.chapters import read
 from tools.settings import ROOT
 from vgglib.data import CIFAR10_CLASSES
 from vgglib.evaluation import mcnemar, reliability
+from vgglib.miniature import errors_by_seed, read_test_records
+from vgglib.protocols import Protocol
 from vgglib.published import CIFAR10_NEAR_DUPLICATES, POST_ACCURACIES
 from vgglib.recipes import ABLATION, COLOR_SHIFTS, WITHOUT
 from vgglib.records import book_results, read_predictions, read_records
@@ -289,3 +291,65 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert missed == [2, 0, 0, 6]
     assert f"{loss_of(found[2]):.3f} nats, more than II" in text
     assert loss_of(found[1]) < loss_of(found[2])
+
+
+def test_what_is_said_of_the_papers_tests_in_miniature():
+    text = " ".join(chapter_text("testing").split())
+    records = read_test_records(book_results() / "protocols")
+    by_seed = errors_by_seed([r for r in records if r["dataset"] == "cifar10"])
+    assert len(by_seed) == 2
+    fixed_32, fixed_48, jittered = (32, 32), (48, 48), (32, 64)
+    three = {fixed_32: (24, 32, 40), fixed_48: (40, 48, 56), jittered: (32, 48, 64)}
+    networks = ("I", "II", "III")
+
+    def errors(model, scale, scales, how="dense"):
+        """Of each seed."""
+        method, grid = ("crops", 1) if how == "center" else (how, 5)
+        key = (tuple(model.split("+")), scale, Protocol(scales, method, grid))
+        return [found[key] for found in by_seed]
+
+    def gains(better, worse):
+        """By how many points, for each seed."""
+        return [high - low for low, high in zip(better, worse, strict=True)]
+
+    def said(*arguments):
+        return f"{average(errors(*arguments)):.1f}"
+
+    # One scale: a look at the whole image is better than a center crop, if the scale fits.
+    for model in networks:
+        for scale, q in ((fixed_32, (32,)), (fixed_48, (48,))):
+            for how in ("dense", "crops"):
+                assert (
+                    min(gains(errors(model, scale, q, how), errors(model, scale, q, "center"))) > 0
+                )
+        assert (
+            min(gains(errors(model, fixed_32, (32,), "crops"), errors(model, fixed_32, (32,)))) > 0
+        )
+        for how in ("dense", "crops"):
+            at_48 = [errors(model, fixed_32, (48,), h) for h in ("center", how)]
+            assert min(gains(*at_48)) > 0
+        # Jittered at 48 is about as good as what was trained for it, and far better at 32.
+        at_48 = gains(errors(model, jittered, (48,)), errors(model, fixed_48, (48,)))
+        assert abs(average(at_48)) < 1.5
+        assert min(gains(errors(model, jittered, (32,)), errors(model, fixed_48, (32,)))) > 5
+    at_32 = [said("III", fixed_32, (32,), how) for how in ("center", "dense", "crops")]
+    assert "III errs in {} %, the dense test in {} %, the 50 crops in {} %".format(*at_32) in text
+    at_48 = [said("III", fixed_48, (48,), how) for how in ("center", "dense", "crops")]
+    assert "it helps more, {} against {} and {} %".format(*at_48) in text
+    # Three scales: those that a network knows help.
+    for scale, sign in ((fixed_32, -1), (fixed_48, 1), (jittered, 1)):
+        of_all = [
+            gains(errors(m, scale, three[scale]), errors(m, scale, three[scale][1:2]))
+            for m in networks
+        ]
+        assert all(sign * gain > 0 for of_model in of_all for gain in of_model)
+        means = sorted(abs(average(of_model)) for of_model in of_all)
+        assert f"{means[0]:.1f} to {means[-1]:.1f}" in text
+    # Ensembles.
+    of_three = three[jittered]
+    for ensemble in ("II+III", "I+II+III"):
+        worse = gains(
+            errors("III", jittered, of_three, "both"), errors(ensemble, jittered, of_three, "both")
+        )
+        assert min(worse) > 0
+        assert f"{said(ensemble, jittered, of_three, 'both')} %" in text

@@ -242,18 +242,28 @@ def read_test_records(*folders: str | Path) -> list[dict[str, Any]]:
 Key = tuple[tuple[str, ...], tuple[int, int], Protocol]
 
 
-def mean_errors(records: Sequence[Mapping[str, Any]]) -> dict[Key, float]:
-    """Top-1 errors in percent from the records of some data set, the mean over seeds.
+def errors_by_seed(records: Sequence[Mapping[str, Any]]) -> list[dict[Key, float]]:
+    """Top-1 errors in percent from the records of some data set, for each seed.
 
     Args:
-        records: see :func:`read_test_records`.
+        records: see :func:`read_test_records`; of one seed there is at most one record of a cell.
+
+    Raises:
+        ValueError: two records of one seed are of the same cell, of other epochs or widths.
     """
-    found: dict[Key, list[float]] = {}
+    found: dict[int, dict[Key, float]] = {}
     for record in records:
         protocol = Protocol(**record["protocol"])
         key = (tuple(record["models"]), tuple(record["training_scale"]), protocol)
-        found.setdefault(key, []).append(100 - record["top_k_accuracy"][0])
-    return {key: sum(errors) / len(errors) for key, errors in found.items()}
+        errors = found.setdefault(record["seed"], {})
+        if key in errors:
+            raise ValueError(
+                f"two records of seed {record['seed']} are of {' + '.join(record['models'])},"
+                f" S = {record['training_scale']}, {protocol}: expected those of one recipe, choose"
+                " by epochs and width"
+            )
+        errors[key] = 100 - record["top_k_accuracy"][0]
+    return [found[seed] for seed in sorted(found)]
 
 
 def paper_errors() -> dict[Key, float]:
