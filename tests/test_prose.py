@@ -355,7 +355,9 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     }
     assert max(map(abs, differences[fixed_48, 48][2:])) < 0.6  # II and III
     better, lost = differences[fixed_48, 32], [-g for g in differences[fixed_32, 32]]
-    assert f"all are {min(better):.0f} to {max(better):.0f} points better" in text
+    assert (
+        f"all are, by the dense test, {min(better):.0f} to {max(better):.0f} points better" in text
+    )
     assert f"pay for that with {min(lost):.0f} to {max(lost):.0f} points" in text
     # The conclusions.
     lost = [
