@@ -277,7 +277,7 @@ def test_without_scripts_there_are_pictures(browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address + "pages/play.html")
-    assert page.locator("[data-figure] > img").count() == 4
+    assert page.locator("[data-figure] > img").count() == 6
     page.goto(address + "pages/try_it.html")
     assert "needs a browser that runs scripts" in page.locator("[data-figure]").inner_text()
     context.close()
