@@ -112,15 +112,15 @@ def make_figures(folder: Path) -> None:
     )
     write_palette(folder)
     _write(folder / "configurations.json", configurations())
-    records = vgglib.read_records(ROOT / "results")
-    _write(folder / "trainings.json", trainings(records))
+    found = trainings(vgglib.read_records(ROOT / "results"))
+    _write(folder / "trainings.json", found)
     export(network, folder / "model.onnx")
     size = (folder / "model.onnx").stat().st_size
     _write(folder / "model.json", {"bytes": size, "classes": list(data.classes)})
     with matplotlib.rc_context():
         use_style()
         _draw_static(folder, data, ranks, statistics)
-        _draw_trainings(folder, trainings(records))
+        _draw_trainings(folder, found)
     bundle(ROOT / "web" / "figures", folder)
 
 
@@ -274,13 +274,13 @@ def _rounded(values: Tensor, digits: int) -> Any:
     return [_rounded(v, digits) for v in values] if values.dim() else round(values.item(), digits)
 
 
+def _save(path: Path) -> None:
+    plt.savefig(path, dpi=110)
+    plt.close("all")
+
+
 def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelStatistics) -> None:
     """What stands in the place of a figure where scripts are off."""
-
-    def save(name: str) -> None:
-        plt.savefig(folder / f"{name}.png", dpi=110)
-        plt.close("all")
-
     figure, axis = plt.subplots(figsize=(7, 2.2))
     for level in range(3):
         for x in range(-5, 6):
@@ -291,18 +291,18 @@ def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelSta
         axis.text(6.2, level + 0.3, f"{what}: {5 - 2 * level} px")
     axis.set(xlim=(-5.2, 9.5), ylim=(0, 3))
     axis.axis("off")
-    save("receptive_field")
+    _save(folder / "receptive_field.png")
 
     (folder / "configurations.svg").write_text(draw_volumes(vgglib.trace("D")).svg)
 
     color_cloud(data.train.images, statistics.pca(), statistics.mean)
-    save("color_shift")
+    _save(folder / "color_shift.png")
 
     figure, axis = plt.subplots(figsize=(5, 2.8))
     ks = range(1, data.num_classes + 1)
     axis.plot(ks, [100 * (ranks < k).double().mean().item() for k in ks], "o-", color=BLUE)
     axis.set(xlabel="k", ylabel="top-k accuracy, percent", ylim=(0, 102))
-    save("top_k")
+    _save(folder / "top_k.png")
 
 
 def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
@@ -317,8 +317,7 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
         axis.semilogx(training["pflop"], training["top1"], "k*")
     axis.set(xlabel="PFLOP of the training", ylabel="test top-1, percent")
     axis.legend()
-    plt.savefig(folder / "trainings.png", dpi=110)
-    plt.close("all")
+    _save(folder / "trainings.png")
 
     figure, axis = plt.subplots(figsize=(6.5, 2.8))
     pair = [t for t in own if (t["recipe"], t["network"]) == ("classic", "I")][:2]
@@ -329,5 +328,4 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
         )
     axis.set(xlabel="epoch", ylabel="validation top-1, percent")
     axis.legend()
-    plt.savefig(folder / "replay.png", dpi=110)
-    plt.close("all")
+    _save(folder / "replay.png")

@@ -94,9 +94,9 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
         fixed, around = smallest == largest, arounds[recipe]
         for model in models:
             for scale in middles:
-                looks = Protocol((scale,), "crops", grid=1), Protocol((scale,), "dense")
+                center, dense = Protocol((scale,), "crops", grid=1), Protocol((scale,))
+                looks = (center, dense, Protocol((scale,), "crops"))
                 cells += [Cell(recipe, (model,), look) for look in looks]
-                cells.append(Cell(recipe, (model,), Protocol((scale,), "crops")))
             cells.append(Cell(recipe, (model,), Protocol(around)))
         if not fixed:
             ensembles = {models[-2:], models} if len(models) > 1 else set()
