@@ -56,6 +56,40 @@ def test_an_unknown_layer_is_refused(model, images):
     assert not model.features._forward_hooks
 
 
+def test_class_activation_of_an_earlier_pool_is_computed_there():
+    """By the definition, with torch's own gradient."""
+    torch.manual_seed(0)
+    model = vgg("II", width=1 / 16).eval()
+    images, classes = torch.randn(2, 3, 32, 32), torch.tensor([3, 8])
+    maps = model.features[:2](images)
+    maps = model.features.stack2(maps).detach().requires_grad_()
+    logits = model.classifier(model.flatten(model.features[3:](maps)))
+    logits[[0, 1], classes].sum().backward()
+    weights = maps.grad.mean(dim=(2, 3), keepdim=True)
+    expected = (weights * maps.detach()).sum(dim=1).relu()
+    found = class_activation(model, images, classes, pool=2)
+    small = torch.nn.functional.interpolate(expected[:, None], (32, 32), mode="bilinear")[:, 0]
+    torch.testing.assert_close(found, small / small.amax(dim=(1, 2), keepdim=True))
+    last = class_activation(model, images, classes)
+    assert torch.equal(last, class_activation(model, images, classes, pool=3))
+    assert (last - found).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("pool", "error", "message"),
+    [
+        (0, ValueError, "pool must be at least 1, got 0"),
+        (4, ValueError, "pool must be in 1 to 3, the pools of the network, got 4"),
+        ("3", TypeError, "pool must be an int, got '3'"),
+    ],
+)
+def test_class_activation_of_a_pool_that_is_not_there(pool, error, message):
+    with pytest.raises(error, match=message):
+        class_activation(
+            vgg("I", width=1 / 32), torch.zeros(1, 3, 32, 32), torch.tensor([0]), pool=pool
+        )
+
+
 def test_class_activation_finds_the_only_evidence():
     """A network that knows one thing: class 1 is where the first channel is bright."""
     conv = {"out_channels": 1, "kernel_size": 1, "bias": False}

@@ -7,12 +7,14 @@ import re
 
 import pytest
 import torch
+from PIL import Image
 
 import vgglib
 from tools import live_figures
 from tools.settings import ROOT
 from vgglib import colors
-from vgglib.records import record_name
+from vgglib.records import read_predictions, record_name
+from vgglib.trained import load_trained
 
 
 def test_configurations_are_those_of_plain_stacks():
@@ -27,24 +29,6 @@ def test_configurations_are_those_of_plain_stacks():
     assert found["D"]["image"] == 224
 
 
-def test_network_for_the_browser_gives_the_same_logits_and_the_first_maps():
-    network = vgglib.vgg("I", width=1 / 16, batch_norm=True).eval()
-    images = torch.randn(2, 3, 32, 32)
-    with torch.no_grad():
-        logits, maps = live_figures.ForBrowser(network)(images)
-        assert torch.equal(logits, network(images))
-        assert torch.equal(maps, network.features.stack1(images))
-
-
-def test_export_is_a_file_with_its_weights(tmp_path):
-    network = vgglib.vgg("I", width=1 / 16)
-    live_figures.export(network, tmp_path / "model.onnx")
-    weights = 4 * sum(p.numel() for p in network.parameters())
-    size = (tmp_path / "model.onnx").stat().st_size
-    assert weights < size < weights + 200_000
-    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
-
-
 def test_scripts_are_bundled_with_what_npm_installs_or_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(live_figures, "ESBUILD", tmp_path / "esbuild")
     with pytest.raises(OSError, match=r"there is no .*esbuild: `make book` installs it"):
@@ -55,9 +39,46 @@ def test_no_figure_needs_what_a_page_from_disk_may_not_have():
     """Of modules and what they fetch, only "Try it" has some, and it says what to do."""
     for file in (ROOT / "web" / "figures").glob("*.js"):
         needs = re.findall(r"import\.meta|fetch\(|await import\(", file.read_text())
-        assert bool(needs) == (file.name == "try_it.js"), file.name
+        assert bool(needs) == (file.name == "network.js"), file.name
     for page in (ROOT / "pages").glob("*.md"):
         assert 'type="module"' not in page.read_text(encoding="utf-8"), page.name
+
+
+def test_how_often_right_counts_each_image_once():
+    probabilities = torch.tensor([[0.95, 0.05], [0.4, 0.6], [0.55, 0.45], [0.0, 1.0]])
+    found = live_figures.how_often_right(probabilities, torch.tensor([0, 0, 0, 1]))
+    images = {(range_["above"], range_["to"]): range_["images"] for range_ in found}
+    assert images[0.5, 0.6] == 2 and images[0.9, 0.95] == 1 and images[0.95, 1.0] == 1
+    assert sum(images.values()) == 4
+    assert [range_["right"] for range_ in found if range_["images"]] == [1, 1, 1]
+
+
+def test_what_try_it_says_of_the_network_for_photographs():
+    """That it is right more often than it says, and how it was trained."""
+    record = load_trained("slim").record
+    fast = vgglib.RECIPES["fast"]
+    assert record.startswith("cifar10-fast-slim-")
+    assert fast.label_smoothing == 1 / 5 and not fast.color_std
+    (own,) = (r for r in vgglib.read_records(ROOT / "results") if record_name(r) == record)
+    predictions = read_predictions(own, ROOT / "results")
+    ranges = [r for r in live_figures.how_often_right(*predictions) if r["images"] >= 50]
+    assert len(ranges) >= 7
+    assert all(r["right"] / r["images"] > r["to"] for r in ranges)
+
+
+def test_each_picture_says_where_it_is_from_and_what_may_be_done_with_it():
+    folder = ROOT / "assets" / "pictures"
+    credits = json.loads((folder / "credits.json").read_text(encoding="utf-8"))
+    assert {c["file"] for c in credits} == {file.name for file in folder.glob("*.webp")}
+    assert len(credits) == 12
+    classes = load_trained("slim").classes
+    for credit in credits:
+        assert credit["license"] in ("public domain", "CC0")
+        assert credit["source"].startswith("https://") and credit["author"] and credit["name"]
+        assert credit["shows"] is None or credit["shows"] in classes
+        with Image.open(folder / credit["file"]) as picture:
+            assert max(picture.size) <= 400 and min(picture.size) >= 200
+        assert (folder / credit["file"]).stat().st_size < 40_000
 
 
 def test_the_palette_of_the_site_is_that_of_the_figures(tmp_path):

@@ -3,16 +3,13 @@ scripts off. All of it is computed at each build from `vgglib`."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,20 +19,22 @@ import matplotlib
 import torch
 from matplotlib import pyplot as plt
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 import vgglib
 from tools.address import address
+from tools.browser_network import export
 from tools.settings import ROOT
 from vgglib.colors import AXIS_COLORS, BLUE, GREEN, LAYER_COLORS, ORANGE, PALE, PINK, RED, SKY
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
 from vgglib.evaluation import predict
 from vgglib.figures import color_cloud, use_style
-from vgglib.published import PUBLIC_TRAININGS
+from vgglib.published import POST_AXES, POST_VARIANCES, PUBLIC_TRAININGS
 from vgglib.recipes import NETWORKS, SERIES
-from vgglib.records import record_name
+from vgglib.records import read_predictions, record_name
 from vgglib.statistics import ChannelStatistics
+from vgglib.trained import load_trained
 
 #: Where esbuild is that web/package.json asks for.
 ESBUILD = ROOT / "web" / "node_modules" / "esbuild" / "bin" / "esbuild"
@@ -53,20 +52,6 @@ RECIPE = replace(
     warmup=0.2,
     translation=2,
 )
-
-
-class ForBrowser(nn.Module):
-    """A network that gives its logits and, to be looked at, what its first convolution makes."""
-
-    def __init__(self, network: vgglib.VGG) -> None:
-        super().__init__()
-        self.first, self.rest = network.features[0], network.features[1:]
-        self.classifier = network.classifier
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Preprocessed images (N, 3, H, W) to logits (N, classes) and maps (N, channels, H, W)."""
-        maps = self.first(images)
-        return self.classifier(self.rest(maps).flatten(1)), maps
 
 
 def make_figures(folder: Path) -> None:
@@ -102,26 +87,101 @@ def make_figures(folder: Path) -> None:
             "ranks": ranks.tolist(),
         },
     )
-    _write(
-        folder / "pca.json",
-        {
-            "mean": _rounded(statistics.mean, 9),
-            "eigenvalues": _rounded(components.eigenvalues, 9),
-            "eigenvectors": _rounded(components.eigenvectors, 9),
-        },
-    )
+    colors = _colors(components.eigenvalues, components.eigenvectors)
+    _write(folder / "pca.json", {"mean": _rounded(statistics.mean, 9), **colors})
     write_palette(folder)
     _write(folder / "configurations.json", configurations())
     found = trainings(vgglib.read_records(ROOT / "results"))
     _write(folder / "trainings.json", found)
-    export(network, folder / "model.onnx")
-    size = (folder / "model.onnx").stat().st_size
-    _write(folder / "model.json", {"bytes": size, "classes": list(data.classes)})
+    shapes = {
+        "name": f"I at a quarter of its width, trained for {RECIPE.epochs} epochs on drawn shapes",
+        "test": "the built-in data set",
+        "colors": colors,
+        "sure": how_often_right(probabilities, data.test.labels),
+    }
+    mean = statistics.mean.tolist()
+    offered = {
+        "photographs": photographs(folder),
+        "shapes": shapes | offer(network, data.classes, mean, 3, folder / "shapes.onnx"),
+    }
+    _write(folder / "networks.json", offered)
+    shutil.copy(ROOT / "assets" / "pictures" / "credits.json", folder)
     with matplotlib.rc_context():
         use_style()
         _draw_static(folder, data, ranks, statistics)
         _draw_trainings(folder, found)
     bundle(ROOT / "web" / "figures", folder)
+
+
+def photographs(folder: Path) -> dict[str, Any]:
+    """What "Try it" tells of the network that the book has trained on CIFAR-10, which is exported.
+
+    Raises:
+        OSError: the network, its record or its predictions are not there.
+    """
+    trained = load_trained("slim")
+    results = vgglib.book_results()
+    (record,) = (r for r in vgglib.read_records(results) if record_name(r) == trained.record)
+    predictions = read_predictions(record, results)
+    if predictions is None:
+        raise OSError(f"there are no predictions of {trained.record}: make accuracy writes them")
+    network, mean = trained.model, trained.transform.mean
+    return {
+        "name": f"{record['model']}, trained on CIFAR-10, right in"
+        f" {record['top_k_accuracy'][0]:.1f} % of its test images",
+        "test": "CIFAR-10",
+        "colors": _colors(POST_VARIANCES, POST_AXES),
+        "sure": how_often_right(*predictions),
+        # The maps before the third pool are of 8x8; those before the last, of 2x2, show no place.
+        **offer(network, trained.classes, mean, 3, folder / "photographs.onnx"),
+    }
+
+
+def offer(
+    network: vgglib.VGG, classes: Sequence[str], mean: Sequence[float], pool: int, path: Path
+) -> dict[str, Any]:
+    """What the page must know of a network, which is written to ``path``.
+
+    Args:
+        network: in evaluation mode.
+        classes: their names.
+        mean: what is subtracted from the colors.
+        pool: see :class:`~tools.browser_network.ForBrowser`.
+        path: of the ONNX file.
+    """
+    export(network, path, pool)
+    return {
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "classes": list(classes),
+        "mean": [round(value, 9) for value in mean],
+        "filters": _rounded(network.features[0].conv1.weight.flatten(1), 4),
+    }
+
+
+def how_often_right(probabilities: Tensor, labels: Tensor) -> list[dict[str, float]]:
+    """How sure a network was of its answers to test images, and how often it was right then.
+
+    Args:
+        probabilities: (N, classes).
+        labels: the true classes, (N,).
+
+    Returns:
+        Ranges of the largest probability, ``above`` to ``to``, with how many images there are and
+        how many were right; together they have all images.
+    """
+    sure, named = probabilities.max(dim=1)
+    edges = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+    found = []
+    for above, to in pairwise(edges):
+        among = (sure > above) & (sure <= to)
+        right = (named == labels)[among]
+        found.append({"above": above, "to": to, "images": len(right), "right": int(right.sum())})
+    return found
+
+
+def _colors(variances: Tensor, axes: Tensor) -> dict[str, Any]:
+    return {"eigenvalues": _rounded(variances, 9), "eigenvectors": _rounded(axes, 9)}
 
 
 def bundle(scripts: Path, folder: Path) -> None:
@@ -246,24 +306,6 @@ def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
             for name, (top_1, cost) in PUBLIC_TRAININGS.items()
         ],
     }
-
-
-def export(network: vgglib.VGG, path: Path) -> None:
-    """Write a network as ONNX, for batches of two: a picture and its mirror image."""
-    images = torch.zeros(2, network.in_channels, *network.image_size)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # of the exporter's own parts
-        torch.onnx.export(
-            ForBrowser(network).eval(),
-            (images,),
-            str(path),
-            dynamo=True,
-            external_data=False,
-            input_names=["images"],
-            output_names=["logits", "maps"],
-            verbose=False,
-        )
 
 
 def _write(path: Path, content: Any) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 from vgglib.architecture import VGG, check_images, unwrap
-from vgglib.checks import check_tensors
+from vgglib.checks import check_int, check_tensors
 from vgglib.evaluation import evaluating
 
 
@@ -55,36 +55,45 @@ def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict
     return found
 
 
-def class_activation(model: VGG, images: Tensor, classes: Tensor) -> Tensor:
+def class_activation(
+    model: VGG, images: Tensor, classes: Tensor, *, pool: int | None = None
+) -> Tensor:
     """Where the evidence for a class lies: Grad-CAM (Selvaraju et al. 2017).
 
-    The channels of the last pool's input are added up, each with the mean gradient of the class's
-    logit with respect to it, and what speaks against the class is left out.
+    The channels of a pool's input are added up, each with the mean gradient of the class's logit
+    with respect to it, and what speaks against the class is left out.
 
     Args:
         model: the network.
         images: preprocessed, float, shape (N, 3, H, W), on the model's device.
         classes: int64, shape (N,), one for each image.
+        pool: its number, from 1; ``None`` is the last. An earlier one has larger maps, which show
+            places more exactly, of features that are further from the classes.
 
     Returns:
         float32 in [0, 1], shape (N, H, W), 1 at the strongest place of each image; all 0 where
         nothing speaks for the class.
 
     Raises:
-        ValueError: images of another shape, or not one class of the network for each.
-        TypeError: images that are no floats.
+        ValueError: images of another shape, not one class of the network for each, or no such pool.
+        TypeError: images that are no floats, or a pool that is no whole number.
     """
     model = unwrap(model)
     check_images(images, (model.in_channels, *model.image_size))
     classes = _check_classes(model, classes, len(images))
-    *earlier, last_pool = model.features
+    pools = len(model.conv_stacks)
+    check_int("pool", pool, minimum=1, optional=True)
+    if pool is not None and pool > pools:
+        raise ValueError(f"pool must be in 1 to {pools}, the pools of the network, got {pool}")
+    at = list(model.features).index(getattr(model.features, f"pool{pool or pools}"))
+    earlier, later = model.features[:at], model.features[at:]
     with evaluating(model), torch.inference_mode(False):
         with torch.no_grad():
             # Copies, since tensors of inference mode may have no part in a gradient.
             images, classes = images.clone(), classes.clone()
-            maps = nn.Sequential(*earlier)(images)
+            maps = earlier(images)
         with torch.enable_grad():
-            logits = model.classifier(model.flatten(last_pool(maps.requires_grad_())))
+            logits = model.classifier(model.flatten(later(maps.requires_grad_())))
             chosen = logits.gather(1, classes[:, None]).sum()
             (gradient,) = torch.autograd.grad(chosen, maps)
     evidence = (gradient.mean(dim=(2, 3), keepdim=True) * maps.detach()).sum(dim=1).relu()

@@ -19,7 +19,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** A slider with its label and its value. Calls `change` with the number. */
+/** A slider with its label and its value. Calls `change` with the number; `set` of the label moves it without. */
 export function slider(text, { min, max, step = 1, value, show = String }, change) {
   const output = make("output", {}, show(value));
   const input = make("input", {
@@ -29,7 +29,12 @@ export function slider(text, { min, max, step = 1, value, show = String }, chang
       change(Number(input.value));
     },
   });
-  return make("label", {}, make("span", {}, text), input, output);
+  const label = make("label", {}, make("span", {}, text), input, output);
+  label.set = (number) => {
+    input.value = number;
+    output.textContent = show(number);
+  };
+  return label;
 }
 
 /** A list to choose from. Calls `change` with the chosen value. */

@@ -1,17 +1,19 @@
-// "Try it": a VGG that this build trained classifies in the reader's browser. Nothing is sent anywhere.
+// "Try it": a trained VGG classifies in the reader's browser, a photograph or a drawn shape.
 
 import { shift } from "./color_shift.js";
-import { make, picture, slider } from "./dom.js";
+import credits from "./credits.json";
+import { chooser, make, picture, slider, thousands } from "./dom.js";
 import images from "./images.png";
-import about from "./model.json";
-import pca from "./pca.json";
+import { beside, load } from "./network.js";
+import networks from "./networks.json";
+import { colorOf, noise, readPixels, shrink } from "./photo.js";
 import { labels } from "./predictions.json";
-import { tile } from "./top_k.js";
 
 const SIDE = 32;
-const SHOWN = 10;
-/** Where this script is, and beside it the network and the program that runs it. */
-const HERE = document.currentScript.src;
+/** Side of what the pointer covers, in pixels of the network. */
+const COVER = 8;
+const SHAPES = 10;
+const RUNTIME = "14 MB (under 4 compressed)";
 
 export function start(element) {
   if (location.protocol === "file:") {
@@ -20,45 +22,76 @@ export function start(element) {
       " in that of the site, serves the same pages and prints an address: open it, and the network runs here."));
     return;
   }
-  const size = (about.bytes / 1e6).toFixed(1);
-  const begin = make("button", {
-    type: "button",
-    onclick: async () => {
-      begin.disabled = true;
-      begin.textContent = "Loading \u2026";
-      try {
-        await run(element);
-      } catch (error) {
-        begin.textContent = `It does not start here: ${error.message}`;
-        throw error;
-      }
-    },
-  }, `Load the network: ${size} MB, and 14 MB for the program that runs it`);
-  element.append(begin);
+  const about = make("p");
+  const begin = make("button", { type: "button" });
+  const place = make("div");
+  let name = "photographs";
+  let loaded = false;
+
+  function offer() {
+    const { name: told, bytes } = networks[name];
+    about.textContent = `${told[0].toUpperCase()}${told.slice(1)}.`;
+    begin.hidden = false;
+    begin.disabled = false;
+    begin.textContent = `Load it: ${(bytes / 1e6).toFixed(1)} MB${loaded ? "" : `, and ${RUNTIME} for the program that runs it`}`;
+    place.replaceChildren();
+  }
+  begin.onclick = async () => {
+    const wanted = name;
+    begin.disabled = true;
+    try {
+      const ask = await load(networks[name], (part) => { begin.textContent = `Loading: ${Math.round(100 * part)} %`; });
+      loaded = true;
+      if (wanted !== name) return; // another was chosen in the meantime
+      begin.hidden = true;
+      await run(element, place, wanted, ask);
+    } catch (error) {
+      begin.textContent = `It does not start here: ${error.message}`;
+      throw error;
+    }
+  };
+  element.append(make("div", { class: "controls" },
+    chooser("network for", Object.keys(networks), name, (chosen) => { name = chosen; offer(); })), about, begin, place);
+  offer();
 }
 
-async function run(element) {
-  const runtime = await import(new URL("onnxruntime/ort.wasm.bundle.min.mjs", HERE));
-  runtime.env.wasm.numThreads = 1; // more need headers that a static server does not send
-  const session = await runtime.InferenceSession.create(new URL("model.onnx", HERE).href);
-  const sprite = await picture(images);
-
-  const state = { amplitudes: [0, 0, 0], running: Promise.resolve() };
-  const view = make("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": "what the network sees" });
-  const context = view.getContext("2d", { willReadFrequently: true });
-  const original = new OffscreenCanvas(SIDE, SIDE).getContext("2d", { willReadFrequently: true });
-  const bars = make("div", { class: "bars", "aria-live": "polite" });
+async function run(element, place, name, ask) {
+  const about = networks[name];
+  const state = {
+    picture: null, square: null, amplitudes: [0, 0, 0], cover: null, chosen: null, own: false, running: Promise.resolve(),
+  };
+  const canvas = (label, attributes = {}) =>
+    make("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": label, ...attributes });
+  const warm = colorOf(getComputedStyle(element).getPropertyValue("--pool"));
+  const stage = canvas("the whole picture, and the square that the network gets", { class: "stage" });
+  const view = canvas("what the network gets. The arrow keys cover a part of it, Escape uncovers it.", { tabindex: "0" });
+  const where = canvas("where the evidence lies");
+  const evidenceFor = make("span");
+  const answer = make("p", { class: "answer", "aria-live": "polite" });
+  const bars = make("div", { class: "bars" });
   const maps = make("div", { class: "maps" });
+  const credit = make("p", { class: "credit" });
   const problem = make("p", { class: "problem", role: "alert" });
 
-  /** The square in the middle of a picture, at the network's size. */
-  function show(source, width, height) {
-    const side = Math.min(width, height);
-    original.imageSmoothingQuality = "high";
-    choose(null);
-    original.fillStyle = "white"; // shows through where the picture is transparent, as in training
-    original.fillRect(0, 0, SIDE, SIDE);
-    original.drawImage(source, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+  /** A picture takes the place of the one before: the largest square in its middle. */
+  function show(pixels, own, ...told) {
+    const side = Math.min(pixels.width, pixels.height);
+    Object.assign(state, { picture: pixels, own, cover: null });
+    problem.textContent = "";
+    credit.replaceChildren(...told);
+    moveTo((pixels.width - side) / 2, (pixels.height - side) / 2, side);
+  }
+
+  /** The square, kept within the picture. */
+  function moveTo(left, top, side) {
+    const { width, height } = state.picture;
+    const within = (value, most) => Math.min(Math.max(0, value), most);
+    state.square = { left: within(left, width - side), top: within(top, height - side), side };
+    size.set(Math.round((100 * side) / Math.min(width, height)));
+    const part = (value, room) => (room ? Math.round((100 * value) / room) : 50);
+    across.set(part(state.square.left, width - side));
+    down.set(part(state.square.top, height - side));
+    drawStage(stage, state);
     update();
   }
 
@@ -72,95 +105,231 @@ async function run(element) {
   }
 
   async function classify() {
-    const pixels = original.getImageData(0, 0, SIDE, SIDE);
-    const moved = shift(pca, state.amplitudes, "root");
-    const values = new Float32Array(2 * 3 * SIDE * SIDE);
+    const colors = shrink(state.picture, state.square, SIDE);
+    const moved = shift(about.colors, state.amplitudes, "root");
+    const planes = new Float32Array(3 * SIDE * SIDE);
+    const seen = new Uint8ClampedArray(4 * SIDE * SIDE).fill(255);
     for (let p = 0; p < SIDE * SIDE; p++) {
-      const mirrored = p - (p % SIDE) + (SIDE - 1 - (p % SIDE));
+      const covered = isCovered(state.cover, p);
       for (let c = 0; c < 3; c++) {
-        const value = pixels.data[4 * p + c] / 255 - pca.mean[c] + moved[c];
-        values[c * SIDE * SIDE + p] = value;
-        values[(3 + c) * SIDE * SIDE + mirrored] = value;
-        pixels.data[4 * p + c] = Math.round(pixels.data[4 * p + c] + 255 * moved[c]);
+        // What is covered has the mean color, which is 0 to the network.
+        const value = covered ? 0 : colors[3 * p + c] / 255 - about.mean[c] + moved[c];
+        planes[c * SIDE * SIDE + p] = value;
+        seen[4 * p + c] = Math.round(255 * (value + about.mean[c]));
       }
     }
-    context.putImageData(pixels, 0, 0);
-    const input = new runtime.Tensor("float32", values, [2, 3, SIDE, SIDE]);
-    const began = performance.now();
-    const { logits, maps: features } = await session.run({ images: input });
-    const took = performance.now() - began;
-    const n = about.classes.length;
-    const views = [logits.data.slice(0, n), logits.data.slice(n)].map(softmax);
-    const mean = views[0].map((value, c) => (value + views[1][c]) / 2);
-    bars.replaceChildren(...best(about.classes, mean, views),
-      make("p", {}, `${took.toFixed(0)} ms for the picture and its mirror image`));
-    maps.replaceChildren(...featureMaps(features));
-    element.dataset.logits = JSON.stringify([...logits.data]);
+    const found = await ask(planes, SIDE, state.chosen);
+    if (!place.isConnected) return;
+    const best = found.mean.indexOf(Math.max(...found.mean));
+    view.getContext("2d").putImageData(new ImageData(seen, SIDE, SIDE), 0, 0);
+    drawHeat(where, seen, found.heat, warm);
+    evidenceFor.textContent = `where it sees: ${about.classes[state.chosen ?? best]}`;
+    answer.replaceChildren(make("b", {}, about.classes[best]), ` \u2013 ${howSure(about, found.mean[best], state.own)}`);
+    bars.replaceChildren(...fiveBest(about.classes, found),
+      make("p", {}, `${found.took.toFixed(0)} ms for the picture and its mirror image`));
+    maps.replaceChildren(...firstLayer(about.filters, found.maps));
+    element.asked = { planes: [...planes], logits: found.logits, heat: [...found.heat] }; // for the tests
     element.dataset.runs = Number(element.dataset.runs ?? 0) + 1;
   }
 
-  const pictures = make("div", { class: "pictures" }, ...labels.slice(0, SHOWN).map((label, i) =>
-    make("button", { type: "button", "aria-label": `picture ${i + 1}: ${about.classes[label]}`, onclick: () => {
-      problem.textContent = "";
+  const offered = await (name === "photographs" ? offerPhotographs(about) : offerShapes(about));
+  const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail, open }, i) =>
+    make("button", { type: "button", "aria-label": label, onclick: async () => {
       choose(i);
-      original.clearRect(0, 0, SIDE, SIDE);
-      original.drawImage(sprite, SIDE * i, 0, SIDE, SIDE, 0, 0, SIDE, SIDE);
-      update();
-    } }, tile(sprite, i, about.classes[label]))));
+      show(...await open());
+    } }, thumbnail)));
   /** Mark a picture as chosen; none for one of the reader's own. */
   function choose(chosen) {
     [...pictures.children].forEach((button, i) => { button.ariaPressed = String(i === chosen); });
   }
+  function showOwn(source, width, height, what) {
+    choose(null);
+    show(readPixels(source, width, height), true, what);
+  }
 
-  const file = make("input", { type: "file", accept: "image/*", onchange: async () => {
-    problem.textContent = "";
+  async function openFile(file) {
     try {
-      const image = await createImageBitmap(file.files[0]);
-      show(image, image.width, image.height);
+      const image = await createImageBitmap(file);
+      showOwn(image, image.width, image.height, "Your picture stays on your machine.");
     } catch {
       problem.textContent = "This file is no picture that the browser can read: choose a PNG, JPEG or WebP.";
     }
-  } });
+  }
+  const file = make("input", { type: "file", accept: "image/*", onchange: () => file.files.length && openFile(file.files[0]) });
   const camera = make("button", { type: "button", onclick: () => shoot().catch(() => {
     problem.textContent = "There is no camera, or the browser may not use it.";
   }) }, "Take a picture");
+  const random = make("button", { type: "button", onclick: () => {
+    choose(null);
+    show(noise(SIDE), false, `Random colors show none of the ${about.classes.length}: whatever it says is wrong.`);
+  } }, "Noise");
+  element.ondragover = (event) => event.preventDefault();
+  element.ondrop = (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length) openFile(event.dataTransfer.files[0]);
+  };
 
   async function shoot() {
-    problem.textContent = "";
     const stream = await navigator.mediaDevices.getUserMedia({ video: true });
     try {
       const video = make("video", { autoplay: "", muted: "", playsinline: "" });
       video.srcObject = stream;
       await video.play();
-      show(video, video.videoWidth, video.videoHeight);
+      showOwn(video, video.videoWidth, video.videoHeight, "Your picture stays on your machine.");
     } finally {
       stream.getTracks().forEach((track) => track.stop());
     }
   }
 
+  const percent = { min: 0, max: 100, value: 50, show: (v) => `${v} %` };
+  const across = slider("square: across", percent, (v) =>
+    moveTo((v / 100) * (state.picture.width - state.square.side), state.square.top, state.square.side));
+  const down = slider("square: down", percent, (v) =>
+    moveTo(state.square.left, (v / 100) * (state.picture.height - state.square.side), state.square.side));
+  const size = slider("square: size", { ...percent, min: 10, value: 100 }, (v) => {
+    const { left, top, side } = state.square;
+    const now = (v / 100) * Math.min(state.picture.width, state.picture.height);
+    moveTo(left + (side - now) / 2, top + (side - now) / 2, now);
+  });
   const amplitude = (i) => slider(`color shift, a${"\u2081\u2082\u2083"[i]}`,
     { min: -3, max: 3, step: 0.05, value: 0, show: (v) => v.toFixed(2) },
     (v) => { state.amplitudes[i] = v; update(); });
-  element.replaceChildren(
-    make("p", {}, "Choose a picture of the built-in data set, or one of your own. It stays on your machine."),
-    pictures,
-    make("div", { class: "controls" },
-      make("label", {}, make("span", {}, "your own"), file), camera, amplitude(0), amplitude(1), amplitude(2)),
+  const evidence = chooser("evidence for", ["its answer", ...about.classes], "its answer", (chosen) => {
+    state.chosen = chosen === "its answer" ? null : about.classes.indexOf(chosen);
+    update();
+  });
+  dragSquare(stage, state, moveTo);
+  coverByHand(view, state, update);
+
+  place.replaceChildren(
+    make("p", {}, "Choose a picture, or drop one of yours anywhere in this box."), pictures,
+    make("div", { class: "controls" }, make("label", {}, make("span", {}, "your own"), file),
+      make("div", { class: "buttons" }, camera, random)),
     problem,
-    make("div", { class: "side-by-side" }, make("figure", {}, view, make("figcaption", {}, "what it sees")), bars),
-    make("p", {}, "What the first layer makes of it, its first 16 maps:"), maps);
+    make("div", { class: "side-by-side views" },
+      make("figure", {}, stage, make("figcaption", {}, "the picture: drag the square")),
+      make("figure", {}, view, make("figcaption", {}, "what it gets: cover a part with the pointer")),
+      make("figure", {}, where, make("figcaption", {}, evidenceFor))),
+    credit, answer, bars,
+    make("div", { class: "controls" }, across, down, size, evidence, amplitude(0), amplitude(1), amplitude(2)),
+    make("p", {}, "The filters of the first layer, 3 x 3 pixels in color, each above what it makes of the picture:"), maps);
   pictures.firstChild.click();
-  await state.running;
+  await new Promise((done) => { // the first picture has to be loaded before it is asked about
+    const wait = () => (element.dataset.runs || problem.textContent ? done() : setTimeout(wait, 20));
+    wait();
+  });
 }
 
-function softmax(logits) {
-  const most = Math.max(...logits);
-  const powers = [...logits].map((value) => Math.exp(value - most));
-  const sum = powers.reduce((a, b) => a + b);
-  return powers.map((value) => value / sum);
+/** The photographs that come with the site. */
+function offerPhotographs({ classes }) {
+  const none = `It is none of the ${classes.length}: whatever it says is wrong.`;
+  return credits.map(({ file, name, shows, author, license, source }) => {
+    const address = beside(`../pictures/${file}`);
+    return {
+      label: `photograph of ${name}`,
+      thumbnail: make("img", { src: address, alt: "", class: "thumbnail" }),
+      open: async () => {
+        const image = await picture(address);
+        return [readPixels(image, image.naturalWidth, image.naturalHeight), false,
+          `${name[0].toUpperCase()}${name.slice(1)}. ${shows ? `Its class is ${shows}.` : none} Photograph: ${author}, `,
+          make("a", { href: source }, license), "."];
+      },
+    };
+  });
 }
 
-function best(classes, mean, [image, mirror]) {
+/** Test images of the built-in data set. */
+async function offerShapes({ classes }) {
+  const sprite = await picture(images);
+  return labels.slice(0, SHAPES).map((label, i) => {
+    const tile = make("canvas", { width: SIDE, height: SIDE });
+    tile.getContext("2d").drawImage(sprite, SIDE * i, 0, SIDE, SIDE, 0, 0, SIDE, SIDE);
+    return {
+      label: `picture ${i + 1}: ${classes[label]}`,
+      thumbnail: tile,
+      open: () => [readPixels(tile, SIDE, SIDE), false, `A test image. Its class is ${classes[label]}.`],
+    };
+  });
+}
+
+const isCovered = (cover, p) => cover !== null &&
+  Math.abs((p % SIDE) + 0.5 - cover.x) < COVER / 2 && Math.abs(Math.floor(p / SIDE) + 0.5 - cover.y) < COVER / 2;
+
+/** What is not in the square is dark. */
+function drawStage(stage, { picture: { canvas, width, height }, square: { left, top, side } }) {
+  const scale = Math.max(1, 320 / width);
+  Object.assign(stage, { width: width * scale, height: height * scale });
+  const context = stage.getContext("2d");
+  context.imageSmoothingEnabled = width > SIDE;
+  context.drawImage(canvas, 0, 0, stage.width, stage.height);
+  context.fillStyle = "rgb(0 0 0 / 60%)";
+  context.beginPath();
+  context.rect(0, 0, stage.width, stage.height);
+  context.rect(left * scale, top * scale, side * scale, side * scale);
+  context.fill("evenodd");
+  context.strokeStyle = "white";
+  context.lineWidth = stage.width / 160;
+  context.strokeRect(left * scale, top * scale, side * scale, side * scale);
+}
+
+function drawHeat(canvas, seen, heat, warm) {
+  const pixels = new ImageData(SIDE, SIDE);
+  heat.forEach((value, p) => {
+    const gray = (seen[4 * p] + seen[4 * p + 1] + seen[4 * p + 2]) / 3;
+    for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = gray + 0.85 * value * (warm[c] - gray);
+    pixels.data[4 * p + 3] = 255;
+  });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+function dragSquare(stage, state, moveTo) {
+  const move = (event) => {
+    const box = stage.getBoundingClientRect();
+    const { side } = state.square;
+    moveTo(((event.clientX - box.left) / box.width) * state.picture.width - side / 2,
+      ((event.clientY - box.top) / box.height) * state.picture.height - side / 2, side);
+  };
+  stage.onpointerdown = (event) => {
+    stage.setPointerCapture(event.pointerId);
+    move(event);
+  };
+  stage.onpointermove = (event) => stage.hasPointerCapture(event.pointerId) && move(event);
+}
+
+function coverByHand(view, state, update) {
+  const cover = (place) => {
+    state.cover = place;
+    update();
+  };
+  view.onpointermove = (event) => {
+    const box = view.getBoundingClientRect();
+    cover({ x: ((event.clientX - box.left) / box.width) * SIDE, y: ((event.clientY - box.top) / box.height) * SIDE });
+  };
+  view.onpointerleave = () => cover(null);
+  view.onkeydown = (event) => {
+    const steps = { ArrowLeft: [-2, 0], ArrowRight: [2, 0], ArrowUp: [0, -2], ArrowDown: [0, 2] };
+    if (event.key === "Escape") cover(null);
+    if (!(event.key in steps)) return;
+    event.preventDefault(); // the page would scroll
+    const { x, y } = state.cover ?? { x: SIDE / 2, y: SIDE / 2 };
+    const [right, below] = steps[event.key];
+    cover({ x: Math.min(SIDE, Math.max(0, x + right)), y: Math.min(SIDE, Math.max(0, y + below)) });
+  };
+}
+
+/** What its confidence has been worth on test images. */
+function howSure({ sure, test }, probability, own) {
+  const percent = (value) => Math.round(100 * value);
+  const { above, to, images: count, right } = sure.find((range) => probability <= range.to) ?? sure.at(-1);
+  const told = `it is ${percent(probability)} % sure. `;
+  if (!count) return `${told}It was never that sure of a test image of ${test}.`;
+  const range = `${percent(above)} to ${percent(to)} % sure`;
+  const worth = `Of ${thousands(count)} test images of ${test} of which it was ${range}, it named ${thousands(right)} right`;
+  const after = own ? " Your picture may be unlike all of them." : "";
+  return `${told}${worth} (${((100 * right) / count).toFixed(1)} %).${after}`;
+}
+
+function fiveBest(classes, { mean, views: [image, mirror] }) {
   const percent = (value) => `${(100 * value).toFixed(1)} %`;
   return classes.map((_, c) => c).sort((a, b) => mean[b] - mean[a]).slice(0, 5).map((c) =>
     make("div", { class: "bar" }, make("span", {}, classes[c]),
@@ -169,16 +338,23 @@ function best(classes, mean, [image, mirror]) {
       make("small", {}, `picture ${percent(image[c])}, mirror image ${percent(mirror[c])}`)));
 }
 
-/** Each map scaled to its own brightest place. */
-function featureMaps({ data, dims: [, , height, width] }) {
-  return Array.from({ length: 16 }, (_, channel) => {
+/** Each filter and each map scaled to its own brightest place. */
+function firstLayer(filters, { data, dims: [, , height, width] }) {
+  return filters.map((filter, channel) => {
     const map = data.slice(channel * height * width, (channel + 1) * height * width);
     const most = Math.max(...map, 1e-9);
-    const canvas = make("canvas", { width, height, role: "img", "aria-label": `map ${channel + 1}` });
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(width, height);
-    map.forEach((value, p) => pixels.data.set([255 * value / most, 255 * value / most, 255 * value / most, 255], 4 * p));
-    context.putImageData(pixels, 0, 0);
-    return canvas;
+    const largest = Math.max(...filter.map(Math.abs));
+    const area = filter.length / 3;
+    return make("figure", {},
+      paint(`filter ${channel + 1}`, Math.sqrt(area), (p) => [0, 1, 2].map((c) => 127.5 * (1 + filter[c * area + p] / largest))),
+      paint(`map ${channel + 1}`, width, (p) => Array(3).fill((255 * map[p]) / most)));
   });
+}
+
+function paint(label, side, color) {
+  const canvas = make("canvas", { width: side, height: side, role: "img", "aria-label": label });
+  const pixels = new ImageData(side, side);
+  for (let p = 0; p < side * side; p++) pixels.data.set([...color(p), 255], 4 * p);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
 }
