@@ -230,7 +230,7 @@ def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tm
 
     monkeypatch.setattr(accuracy, "execute", execute)
     monkeypatch.setattr(accuracy, "refresh", lambda path: refreshed.append(path.stem))
-    monkeypatch.setattr(landing, "renew", lambda: refreshed.append("intro"))
+    monkeypatch.setattr(landing, "renew", lambda page: refreshed.append(page.stem))
     work = tmp_path / "full" / "work"
     own = accuracy.own_settings([f"--results={tmp_path / 'r'}", "--data=shapes"])
     accuracy.Work(replace(own, work=work), []).renew_pages()
@@ -239,4 +239,4 @@ def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tm
     assert copies == {f"{name}.ipynb" for name in accuracy.TABLES} and refreshed == []
     book = accuracy.own_settings(["--results=", "--recipes=fast", "--seeds=0", "--data=shapes"])
     accuracy.Work(book, []).renew_pages()
-    assert refreshed == [*accuracy.TABLES, "intro"]
+    assert refreshed == [*accuracy.TABLES, "intro", "README"]

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tools import newest
-from tools.chapters import chapters, read
+from tools.address import address, parse
+from tools.chapters import chapters, pages, read
 from tools.serve import PORT
 from tools.settings import ROOT
 
@@ -79,3 +80,19 @@ def test_a_workspace_is_set_up_by_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert f"\nINSTALLED = {target}\n" in makefile and "\n$(INSTALLED): " in makefile
     assert container["forwardPorts"] == [PORT]
+
+
+def test_what_the_readme_says_can_be_done():
+    """Its commands are the Makefile's, its links lead somewhere, and its pages are the site's."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.match(r"# .+\n\n```\nmake book\nmake test\n```\n", readme)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    commands = re.findall(r"(?:^|`)make ([a-z-]+)", readme, re.MULTILINE)
+    assert len(commands) > 5 and set(commands) <= targets
+    for link in re.findall(r"\]\(([^):]+)\)", readme):
+        assert (ROOT / link).exists(), link
+    owner, name = parse(address())
+    site = re.escape(f"https://{owner}.github.io/{name}/")
+    linked = set(re.findall(rf"\({site}(.+?)\.html\)", readme))
+    assert {"pages/try_it", "pages/play"} <= linked <= set(pages())

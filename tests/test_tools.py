@@ -38,6 +38,7 @@ from tools.chapters import (
 from tools.settings import ROOT, TEST_SPLITS, check_files, read_settings
 from vgglib import folders
 from vgglib.data import SOURCES
+from vgglib.published import PUBLIC_TRAININGS
 from vgglib.records import book_results, read_records, write_record
 
 
@@ -486,13 +487,14 @@ def test_a_book_that_was_not_built_cannot_be_printed(tmp_path, monkeypatch):
         pdf.main()
 
 
-def test_first_page_has_the_table_of_the_records(tmp_path):
-    page = tmp_path / "intro.md"
-    shutil.copy(landing.PAGE, page)
+@pytest.mark.parametrize("origin", landing.PAGES, ids=lambda path: path.stem)
+def test_first_pages_have_the_table_of_the_records(tmp_path, origin):
+    page = tmp_path / origin.name
+    shutil.copy(origin, page)
     assert not landing.renew(page), "run: make refresh CHAPTER=results"
     page.write_text(page.read_text().replace("| III | 86.93 |", "| III | 8.93 |"))
     assert landing.renew(page)
-    assert page.read_bytes() == landing.PAGE.read_bytes()
+    assert page.read_bytes() == origin.read_bytes()
 
 
 def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
@@ -502,9 +504,11 @@ def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
     write_record(tmp_path, records["III"])
     _, _, one, two, three, slim = landing.accuracy_table(tmp_path).splitlines()
     accuracy = f"{records['I']['top_k_accuracy'][0]:.2f}"
-    assert f"| - | {accuracy} ({records['I']['epochs']} epochs) |  |" in one
+    assert f"| - | {accuracy} ({records['I']['epochs']} epochs) |  |  |" in one
     assert two.count(landing.MISSING) == three.count(landing.MISSING) == 2
     assert "†" not in one + two + three and slim.count(landing.MISSING) == 1
+    accuracy, _ = PUBLIC_TRAININGS[landing.OTHER]
+    assert slim.endswith(f"| {accuracy:.2f} (`{landing.OTHER}`) |")
 
 
 # --------------------------------------------------------------------------------------------------

@@ -328,7 +328,8 @@ class Work:
                 with atomic_write(folder / f"{name}.ipynb") as file:
                     file.write(to_bytes(execute(paths[name], own)))
         if published:
-            landing.renew()
+            for page in landing.PAGES:
+                landing.renew(page)
 
 
 def _minutes(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The accuracy table of the first page, made from the records.
+"""The accuracy table of the first page and of the README, made from the records.
 
 `make refresh` and `make accuracy` renew it.
 """
@@ -13,12 +13,14 @@ import vgglib
 from tools.settings import ROOT
 from vgglib.figures import mean_and_spread, table
 from vgglib.machine.files import atomic_write
-from vgglib.published import POST_ACCURACIES
+from vgglib.published import POST_ACCURACIES, PUBLIC_TRAININGS
 
-PAGE = ROOT / "pages" / "intro.md"
+PAGES = (ROOT / "pages" / "intro.md", ROOT / "README.md")
 # A column is about the first data set that its recipe has records of; what marks it.
 DATA = {"cifar10": "", "cifar10-jpeg": "\u2009†"}
 MISSING = "-"  # not trained yet
+# Of others, what stands beside our network for the least computation.
+OTHER = "airbench94_muon"
 BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -30,6 +32,8 @@ def accuracy_table(results: Path = ROOT / "results") -> str:
     columns = {"network": networks, "Zhong (2024)": post}
     for recipe in ("classic", "modern", "fast"):
         columns[f"ours, `{recipe}`"] = _column(records, recipe, networks)
+    other = f"{PUBLIC_TRAININGS[OTHER][0]:.2f} (`{OTHER}`)"
+    columns["others"] = ["" if n in POST_ACCURACIES else other for n in networks]
     return table(list(columns), list(zip(*columns.values(), strict=True))).data
 
 
@@ -55,8 +59,8 @@ def _cell(records: list[dict[str, Any]], mark: str) -> str:
     return f"{accuracy}{mark} ({epochs} epochs{seeds})"
 
 
-def renew(page: Path = PAGE) -> bool:
-    """Put the table of the present records into the page; return whether it changed."""
+def renew(page: Path) -> bool:
+    """Put the table of the present records into a page; return whether it changed."""
     text = page.read_text(encoding="utf-8")
     new = BETWEEN.sub(rf"\g<1>\n{accuracy_table()}\n\n\g<2>", text)
     if new == text:

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.colors import ListedColormap
 from PIL import Image
 from torch import Tensor
 
@@ -30,6 +32,7 @@ from vgglib.data import Data
 from vgglib.drawing import draw_volumes
 from vgglib.evaluation import predict
 from vgglib.figures import color_cloud, use_style
+from vgglib.inspection import class_activation
 from vgglib.published import POST_AXES, POST_VARIANCES, PUBLIC_TRAININGS
 from vgglib.recipes import NETWORKS, SERIES
 from vgglib.records import read_predictions, record_name
@@ -40,6 +43,11 @@ from vgglib.trained import load_trained
 ESBUILD = ROOT / "web" / "node_modules" / "esbuild" / "bin" / "esbuild"
 #: Test images that are shown; all of them count for the accuracy.
 SHOWN = 12
+#: Side of the images that the networks of "Try it" get.
+SIDE = 32
+#: Where "Try it" looks for the evidence in a photograph: before the third pool the maps of ``slim``
+#: are of 8x8; those before its last, of 2x2, show no place.
+PHOTOGRAPHS_POOL = 3
 #: The color of each network in charts of trainings.
 NETWORK_COLORS = {"I": BLUE, "II": GREEN, "III": RED, "slim": PINK}
 RECIPE = replace(
@@ -110,6 +118,7 @@ def make_figures(folder: Path) -> None:
         use_style()
         _draw_static(folder, data, ranks, statistics)
         _draw_trainings(folder, found)
+        _draw_first_look(folder)
     bundle(ROOT / "web" / "figures", folder)
 
 
@@ -132,8 +141,7 @@ def photographs(folder: Path) -> dict[str, Any]:
         "test": "CIFAR-10",
         "colors": _colors(POST_VARIANCES, POST_AXES),
         "sure": how_often_right(*predictions),
-        # The maps before the third pool are of 8x8; those before the last, of 2x2, show no place.
-        **offer(network, trained.classes, mean, 3, folder / "photographs.onnx"),
+        **offer(network, trained.classes, mean, PHOTOGRAPHS_POOL, folder / "photographs.onnx"),
     }
 
 
@@ -371,3 +379,40 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
     axis.set(xlabel="epoch", ylabel="validation top-1, percent")
     axis.legend()
     _save(folder / "replay.png")
+
+
+def _draw_first_look(folder: Path) -> None:
+    """The network for photographs at work on one, for the first page."""
+    trained = load_trained("slim")
+    picture = Image.open(ROOT / "assets" / "pictures" / "duck.webp").convert("RGB")
+    width, height = picture.size
+    side = min(picture.size)
+    left, top = (width - side) / 2, (height - side) / 2
+    square = (left, top, left + side, top + side)
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX, square)
+    image = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None]
+    (probabilities,) = predict(trained.model, image, trained.transform)
+    best = probabilities.topk(5)
+    (heat,) = class_activation(
+        trained.model, trained.transform(image), best.indices[:1], pool=PHOTOGRAPHS_POOL
+    )
+
+    figure, axes = plt.subplots(1, 4, figsize=(7.5, 2.1), width_ratios=[1.06, 1, 1, 1.5])
+    axes[0].imshow(picture)
+    axes[0].set_title("a photograph")
+    axes[1].imshow(small)
+    axes[1].set_title("what it gets")
+    axes[2].imshow(np.array(small).mean(axis=-1), cmap="gray", vmin=0, vmax=255)
+    axes[2].imshow(np.ones((SIDE, SIDE)), cmap=ListedColormap([ORANGE]), alpha=0.85 * heat.numpy())
+    axes[2].set_title(f"where it sees a {trained.classes[best.indices[0]]}")
+    for axis in axes[:3]:
+        axis.axis("off")
+    names = [trained.classes[label] for label in best.indices.tolist()]
+    bars = axes[3].barh(names, (100 * best.values).tolist(), color=SKY)
+    axes[3].bar_label(bars, fmt="%.0f %%", padding=2)
+    axes[3].invert_yaxis()
+    axes[3].set(xlim=(0, 100), xticks=[], title="how sure it is")
+    axes[3].spines[["bottom", "left"]].set_visible(False)
+    axes[3].tick_params(length=0)
+    axes[3].grid(visible=False)
+    _save(folder / "first_look.png")

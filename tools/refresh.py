@@ -46,7 +46,8 @@ def main() -> None:
             sys.exit(f"make refresh: {error}\nIts file is as it was.")
         took = time.perf_counter() - start
         print(f"{took:6.0f} s  {'changed' if changed else 'the same'}", flush=True)
-    print(f"{landing.PAGE.stem:<30}{'changed' if landing.renew() else 'the same'}")
+    for page in landing.PAGES:
+        print(f"{page.stem:<30}{'changed' if landing.renew(page) else 'the same'}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ export function start(element) {
       " in that of the site, serves the same pages and prints an address: open it, and the network runs here."));
     return;
   }
+  const still = element.querySelector("img"); // what is seen until the network is wanted
   const about = make("p");
   const begin = make("button", { type: "button" });
   const place = make("div");
@@ -44,14 +45,15 @@ export function start(element) {
       loaded = true;
       if (wanted !== name) return; // another was chosen in the meantime
       begin.hidden = true;
+      still?.remove();
       await run(element, place, wanted, ask);
     } catch (error) {
       begin.textContent = `It does not start here: ${error.message}`;
       throw error;
     }
   };
-  element.append(make("div", { class: "controls" },
-    chooser("network for", Object.keys(networks), name, (chosen) => { name = chosen; offer(); })), about, begin, place);
+  const choice = chooser("network for", Object.keys(networks), name, (chosen) => { name = chosen; offer(); });
+  element.append(...(still ? [] : [make("div", { class: "controls" }, choice)]), about, begin, place);
   offer();
 }
 

@@ -391,6 +391,22 @@ def test_a_picture_is_dropped(figure: Callable) -> None:
         torch.testing.assert_close(asked["planes"], black, rtol=0, atol=1e-6)
 
 
+def test_on_the_first_page_it_is_a_picture_until_it_is_wanted(visit: Callable, site: Path) -> None:
+    with visit("index.html") as seen:
+        element = seen.page.locator("[data-figure=try_it]")
+        picture = element.locator("img")
+        box = picture.bounding_box()
+        assert box["y"] + box["height"] < 900 and box["width"] > 400  # on the first screen
+        with Image.open(site / FIGURES / "first_look.png") as still:
+            size = (picture.get_attribute("width"), picture.get_attribute("height"))
+            assert tuple(map(int, size)) == still.size
+        element.get_by_role("button").click()
+        seen.page.wait_for_selector("[data-figure=try_it][data-runs]")
+        assert element.locator(".pictures button").count() == 12
+        assert element.locator("img[src*=first_look]").count() == 0
+        assert not seen.messages and not seen.elsewhere
+
+
 def test_once_loaded_it_works_offline(figure: Callable) -> None:
     with running(figure) as (page, element):
         page.context.set_offline(True)
