@@ -30,8 +30,8 @@ export function start(element) {
   let loaded = false;
 
   function offer() {
-    const { name: told, bytes } = networks[name];
-    about.textContent = `${told[0].toUpperCase()}${told.slice(1)}.`;
+    const { about: told, bytes } = networks[name];
+    about.textContent = told;
     begin.hidden = false;
     begin.disabled = false;
     begin.textContent = `Load it: ${(bytes / 1e6).toFixed(1)} MB${loaded ? "" : `, and ${RUNTIME} for the program that runs it`}`;
