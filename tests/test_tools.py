@@ -411,7 +411,11 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     page.parent.mkdir()
     card = '<meta property="og:image" content="https://x.io/_images/social_previews/a.png" />'
     page.write_text(
-        '<script defer src="../_static/scripts/fontawesome.js?digest=5"></script><p>text</p>'
+        '<script defer src="../_static/scripts/fontawesome.js?digest=5"></script>'
+        '<script src="../_static/documentation_options.js?v=5"></script>'
+        '<script src="../_static/doctools.js?v=5"></script>'
+        '<script src="../searchindex.js"></script>'
+        "<p>text</p>"
         '<summary aria-label="Toggle hidden content">\nShow</summary>'
         '<button class="btn search-button-field js" aria-label="Search" id="s">Search</button>'
         f'<img alt="a" src="../_images/b.png" />{card}'
@@ -424,6 +428,9 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     pixels = np.asarray(Image.open(save_image(tmp_path / "_images" / "b.png", size=(30, 20))))
     build.finish(tmp_path)
     assert page.read_text() == (
+        '<script src="../_static/documentation_options.js?v=5"></script>'
+        '<script defer src="../_static/doctools.js?v=5"></script>'
+        '<script defer src="../searchindex.js"></script>'
         "<p>text</p><summary>\nShow</summary>"
         '<button class="btn search-button-field js" id="s">Search</button>'
         '<img alt="a" src="../_images/b.webp" width="30" height="20" style="--width: 30px"'

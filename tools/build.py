@@ -50,6 +50,10 @@ MENDS = {
     # A label that hides the text of the button from who hears the page.
     r'<summary aria-label="Toggle hidden content">': "<summary>",
     r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"': r"\1",
+    # Scripts that the text would wait for. Others on the page need documentation_options at once.
+    r'<script (src="[^"]*(?:_static/(?!documentation_options\.)|searchindex\.)[^"]*")></script>': (
+        r"<script defer \1></script>"
+    ),
 }
 # Each of these goes on from a training of the one before, or reads its records.
 ROW = ("training", "going_deeper", "results")

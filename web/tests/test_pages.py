@@ -131,6 +131,9 @@ def test_a_wrong_address_leads_back(browser: Browser, address: str, wrong: str) 
         ("receptive field", "chapters/architecture.html"),
         ("softmax twice", "chapters/mistakes.html"),
         ("PCAColorShift", "pages/api.html"),
+        ("train_epoch", "pages/api.html"),
+        ("fan-out", "pages/glossary.html"),
+        ("stack convolutions of 3x3 pixels, halve the image", "pages/intro.html"),
     ],
 )
 def test_search_finds(visit: Callable, words: str, page: str) -> None:
