@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 import vgglib
+from tools.browser import OPTIONS, find_browser
 from tools.settings import ROOT
 from vgglib import PCAColorShift
 from vgglib.inspection import class_activation
@@ -389,6 +390,31 @@ def test_a_picture_is_dropped(figure: Callable) -> None:
         asked = after(page, element, lambda: element.evaluate(drop))
         black = load_trained("slim").transform(torch.zeros(3, 32, 32))
         torch.testing.assert_close(asked["planes"], black, rtol=0, atol=1e-6)
+
+
+def test_a_picture_is_taken_with_the_camera(browser: Browser, address: str) -> None:
+    """With the camera that Chromium has for tests: green, with something that moves."""
+    fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    other = browser.browser_type.launch(executable_path=find_browser(), args=[*OPTIONS, *fake])
+    page = other.new_page()
+    page.goto(f"{address}pages/try_it.html")
+    element = page.locator("[data-figure=try_it]")
+    element.get_by_role("button").click()
+    page.wait_for_selector("[data-figure=try_it][data-runs]")
+    take = element.get_by_role("button", name="Take a picture").click
+    red, green, blue = after(page, element, take)["planes"].mean(dim=(1, 2))
+    assert green > max(red, blue) + 0.2
+    assert "stays on your machine" in element.locator(".credit").inner_text()
+    other.close()
+
+
+def test_without_a_camera_it_says_so(figure: Callable) -> None:
+    with running(figure) as (page, element):
+        element.get_by_role("button", name="Take a picture").click()
+        page.wait_for_function("document.querySelector('.problem').textContent.includes('camera')")
+        # The next picture takes the message away.
+        after(page, element, element.locator(".pictures button").nth(3).click)
+        assert element.locator(".problem").inner_text() == ""
 
 
 def test_on_the_first_page_it_is_a_picture_until_it_is_wanted(visit: Callable, site: Path) -> None:
