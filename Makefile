@@ -90,7 +90,7 @@ pdf: python settings $(INSTALLED) $(PACKAGES)
 handout: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.handout
 
-slides: python settings $(INSTALLED)
+slides: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m tools.slides $$CHAPTER
 
 colab: python settings $(INSTALLED)

@@ -587,6 +587,11 @@ def test_slides_have_pictures_with_their_texts_and_no_folded_code(tmp_path):
     page = BeautifulSoup(written.read_text(), "html.parser")
     assert all(len(image["alt"]) >= 20 for image in page.select(".slides img"))
     assert "import vgglib" not in page.select_one(".slides").text
+    # Shown without a network: what the page loads lies beside it.
+    loaded = [e.get("src") or e.get("href") for e in page.select("script[src], link[href]")]
+    assert len(loaded) == 5
+    places = tuple(slides.PROGRAMS.values())
+    assert all(address.startswith(places) for address in loaded), loaded
     assert "# @title Solution" not in page.select_one(".slides").text
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path, PurePath
 
@@ -159,20 +159,26 @@ def in_rows(paths: Sequence[Path]) -> list[list[Path]]:
     return [row] * bool(row) + [[path] for path in paths if path.stem not in ROW]
 
 
-def copy_packages(assets: Path) -> None:
+def copy_packages(assets: Path, packages: Mapping[str, str] | None = None) -> None:
     """Copy what the pages need of npm's packages.
+
+    Args:
+        assets: where they go.
+        packages: places within the packages, and within ``assets``; by default :data:`PACKAGES`.
 
     Raises:
         OSError: the packages are not installed.
     """
     modules = ROOT / "web" / "node_modules"
-    for origin, target in PACKAGES.items():
+    for origin, target in (PACKAGES if packages is None else packages).items():
         path = modules / origin
         if not path.exists():
             raise OSError(f"there is no {path}: `make book` installs it, or: npm ci --prefix web")
         (assets / target).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if path.is_dir() else shutil.copy
-        copy(path, assets / target)
+        if path.is_dir():
+            shutil.copytree(path, assets / target, dirs_exist_ok=True)
+        else:
+            shutil.copy(path, assets / target)
 
 
 def make_site(source: Path, builder: str = "html") -> None:

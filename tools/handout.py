@@ -53,12 +53,15 @@ def without_solutions(chapter: NotebookNode) -> NotebookNode:
     return handout
 
 
-def to_html(exporter: type[HTMLExporter], notebook: NotebookNode, **options: Any) -> str:
+def to_html(
+    exporter: type[HTMLExporter], notebook: NotebookNode, blocks: str = "", **options: Any
+) -> str:
     """A page of nbconvert with the alternative texts of the pictures.
 
     Args:
         exporter: for pages or for slides.
         notebook: whose links to other notebooks will lead to their pages.
+        blocks: more blocks of the template.
         options: of the exporter.
     """
     notebook = copy.deepcopy(notebook)
@@ -66,7 +69,7 @@ def to_html(exporter: type[HTMLExporter], notebook: NotebookNode, **options: Any
         if cell.cell_type == "markdown":
             cell.source = CHAPTER.sub(r"](\1.html\2)", cell.source)
     notebook.metadata["title"] = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-    return exporter(raw_template=TEMPLATE, **options).from_notebook_node(notebook)[0]
+    return exporter(raw_template=TEMPLATE + blocks, **options).from_notebook_node(notebook)[0]
 
 
 def write(folder: Path) -> None:

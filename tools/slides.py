@@ -1,7 +1,8 @@
 """`make slides CHAPTER=training`: a chapter as slides, which a heading or a full one begins.
 
 A chapter is written to be read, so these are its paragraphs, figures and code on many slides, and
-no talk. Solutions, and code that the website folds, are left out.
+no talk. Solutions, and code that the website folds, are left out. What turns the slides and sets
+their formulas lies beside them: no network is needed to show them.
 """
 
 from __future__ import annotations
@@ -15,12 +16,49 @@ from nbconvert.exporters import SlidesExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from tools.build import PACKAGES, copy_packages
 from tools.chapters import ChapterError, named, read, tags
 from tools.handout import to_html, without_solutions
 from tools.settings import ROOT
 from vgglib.machine.files import atomic_write
 
 PLACE = ROOT / "_build" / "slides"
+#: What a browser needs beside the slides, of npm's packages.
+PROGRAMS = {
+    "reveal.js/dist": "programs/reveal.js/dist",
+    "reveal.js/plugin/notes": "programs/reveal.js/plugin/notes",
+    "reveal.js/LICENSE": "programs/reveal.js/LICENSE",
+    **{
+        origin: f"programs/{target}"
+        for origin, target in PACKAGES.items()
+        if origin.startswith("mathjax/")
+    },
+}
+# In place of what nbconvert takes from the network.
+BLOCKS = """\
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}
+<script>
+window.MathJax = {
+  tex: { inlineMath: [["$", "$"]] },
+  chtml: { matchFontHeight: false }, // a slide that is not shown has no height
+};
+</script>
+<script defer src="programs/mathjax/tex-mml-chtml.js"></script>
+<style>
+:root { --jp-code-font-size: 17px; } /* so that a line of code has room */
+.reveal .slides section { max-height: 100%; overflow-y: auto; }
+</style>
+{%- endblock -%}
+{%- block footer_js -%}
+<script src="programs/reveal.js/dist/reveal.js"></script>
+<script src="programs/reveal.js/plugin/notes/notes.js"></script>
+<script>
+const size = { width: 1080, height: 720 };
+Reveal.initialize({ hash: true, slideNumber: "c/t", plugins: [RevealNotes], ...size });
+</script>
+{%- endblock -%}
+"""
 #: Lines of text or code that a slide has room for, and the characters of a line of text.
 LINES, CHARACTERS = 22, 75
 #: Lines in the place of which a picture or a table is.
@@ -89,12 +127,20 @@ def height(cell: NotebookNode) -> int:
 
 
 def write(chapter: Path, folder: Path) -> Path:
-    """Write the slides of a chapter and return their file.
+    """Write the slides of a chapter and return their file; :data:`PROGRAMS` belong beside it.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    page = to_html(SlidesExporter, as_slides(read(chapter)), reveal_scroll=True)
+    page = to_html(
+        SlidesExporter,
+        as_slides(read(chapter)),
+        BLOCKS,
+        reveal_url_prefix="programs/reveal.js",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        reveal_theme="white",  # the only light one whose fonts come with it
+    )
     target = folder / f"{chapter.stem}.html"
     with atomic_write(target) as file:
         file.write(page.encode())
@@ -106,13 +152,12 @@ def main() -> None:
     try:
         if not sys.argv[1:]:
             raise ChapterError("which one? make slides CHAPTER=training, for example")
+        copy_packages(PLACE, PROGRAMS)
         for path in named(sys.argv[1:]):
             print(f"Slides: {write(path, PLACE)}")
     except (ChapterError, OSError) as error:
         sys.exit(f"make slides: {error}")
-    print(
-        "A browser shows them, and takes the program that turns them (reveal.js) from the network."
-    )
+    print("A browser shows them, without a network; take the folder along, not the file alone.")
 
 
 if __name__ == "__main__":
