@@ -175,7 +175,7 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
         for r in read_records(book_results())
         if (r["dataset"], r["recipe"]) == ("cifar10-jpeg", "fast")
     ]
-    assert f"`slim` that was trained on a copy has {average(on_copy):.1f} % there" in text
+    assert f"`slim` that was trained on another copy has {average(on_copy):.1f} % there" in text
     shapes = [
         r["top_k_accuracy"][0]
         for r in read_records(book_results())
@@ -226,11 +226,19 @@ def test_what_results_says_of_the_networks_on_photographs():
         if (r["dataset"], r["recipe"], r["seed"]) == ("cifar10", "classic", 1)
     )
     assert (twin["model"], len(set(twin["history"]["learning_rate"]))) == ("I", 1)
+    accuracies = twin["history"]["validation_top_1"]
+    lost = accuracies[-2] - accuracies[-1]
+    assert f"after an epoch that lost {lost:.1f} points, and is" in text
     behind = top_1["I"] - twin["top_k_accuracy"][0]
     assert f"is {behind:.1f} points behind its twin on the test images" in text
     post = POST_ACCURACIES
     mean_of_i = (top_1["I"] + twin["top_k_accuracy"][0]) / 2
     better = mean_of_i - post["I"][0], top_1["II"] - post["II"][0]
+    assert "One of the two seeds of I is less than half a point ahead" in text
+    assert 0 < twin["top_k_accuracy"][0] - post["I"][0] < 0.5
+    # Of two numbers the deviation is their distance divided by the root of 2.
+    assert "for our I by `classic` it is five times as large" in text
+    assert behind / 2**0.5 == pytest.approx(5 * 0.38, rel=0.1)
     assert "I by {:.1f} points in the mean of its two seeds, II by {:.1f}".format(*better) in text
     at_top_1, at_top_5 = (post["III"][k] - post["II"][k] for k in (0, 4))
     said = f"III is {at_top_1:.2f} points ahead of its II at top-1, and {-at_top_5:.2f} points"
