@@ -468,6 +468,19 @@ def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path):
     first.server_close()
 
 
+def test_a_reader_who_leaves_is_no_error_to_tell(capfd):
+    def told(error):
+        try:
+            raise error
+        except Exception:
+            running.handle_error(None, ("127.0.0.1", 1))
+        return capfd.readouterr().err
+
+    with serve.Server(("127.0.0.1", 0), serve.Handler) as running:
+        assert told(ConnectionResetError()) == ""
+        assert "ValueError: ours" in told(ValueError("ours"))
+
+
 def test_a_site_that_was_not_built_cannot_be_served(tmp_path, monkeypatch):
     settings = replace(read_settings([]), work=tmp_path / "work")
     monkeypatch.setattr(serve, "read_settings", lambda arguments: settings)

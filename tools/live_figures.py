@@ -106,6 +106,7 @@ def make_figures(folder: Path) -> None:
         "about": "A network I at a quarter of its width was trained on drawn shapes when this site"
         f" was built, for {RECIPE.epochs} epochs, and is right in {100 * right:.1f} % of its test"
         " images.",
+        "first": "as they were learned",
         "test": "the built-in data set",
         "colors": colors,
         "sure": how_often_right(probabilities, data.test.labels),
@@ -139,8 +140,10 @@ def photographs(folder: Path) -> dict[str, Any]:
         raise OSError(f"there are no predictions of {trained.record}: make accuracy writes them")
     network, mean = trained.model, trained.transform.mean
     return {
-        "about": f"The network {record['model']} of this book was trained on CIFAR-10, and is right"
-        f" in {record['top_k_accuracy'][0]:.1f} % of its test images.",
+        "about": f"{record['model'].capitalize()}, a small network of this book in VGG's manner,"
+        f" was trained on CIFAR-10. It is right in {record['top_k_accuracy'][0]:.1f} % of the"
+        f" {len(predictions[1]):,} test images.",
+        "first": "not learned, but computed from the images, each also with the opposite sign",
         "test": "CIFAR-10",
         "colors": _colors(POST_VARIANCES, POST_AXES),
         "sure": how_often_right(*predictions),
@@ -407,7 +410,7 @@ def _draw_first_look(folder: Path) -> None:
     axes[1].set_title("what it gets")
     axes[2].imshow(np.array(small).mean(axis=-1), cmap="gray", vmin=0, vmax=255)
     axes[2].imshow(np.ones((SIDE, SIDE)), cmap=ListedColormap([ORANGE]), alpha=0.85 * heat.numpy())
-    axes[2].set_title(f"where it sees a {trained.classes[best.indices[0]]}")
+    axes[2].set_title(f"evidence for {trained.classes[best.indices[0]]}")
     for axis in axes[:3]:
         axis.axis("off")
     names = [trained.classes[label] for label in best.indices.tolist()]

@@ -48,6 +48,15 @@ class Handler(SimpleHTTPRequestHandler):
             self.wfile.write(page)
 
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of a reader who left before a page was whole."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Errors of our own are told as always."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(site: Path, directory: Path | None = None, port: int = 0) -> ThreadingHTTPServer:
     """A server of a site, not yet running.
 
@@ -60,7 +69,7 @@ def server(site: Path, directory: Path | None = None, port: int = 0) -> Threadin
         OSError: the port is taken.
     """
     handler = partial(Handler, site=site, directory=str(directory or site))
-    return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    return Server(("127.0.0.1", port), handler)
 
 
 def free_server(site: Path, ports: range) -> ThreadingHTTPServer:

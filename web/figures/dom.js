@@ -19,7 +19,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** A slider with its label and its value. Calls `change` with the number; `set` of the label moves it without. */
+/** A slider with its label and its value. Calls `change` with the number; `set` of the label moves it without, or fixes it. */
 export function slider(text, { min, max, step = 1, value, show = String }, change) {
   const output = make("output", {}, show(value));
   const input = make("input", {
@@ -30,8 +30,9 @@ export function slider(text, { min, max, step = 1, value, show = String }, chang
     },
   });
   const label = make("label", {}, make("span", {}, text), input, output);
-  label.set = (number) => {
+  label.set = (number, fixed = false) => {
     input.value = number;
+    input.disabled = fixed;
     output.textContent = show(number);
   };
   return label;

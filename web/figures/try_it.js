@@ -34,7 +34,7 @@ export function start(element) {
     about.textContent = told;
     begin.hidden = false;
     begin.disabled = false;
-    begin.textContent = `Load it: ${(bytes / 1e6).toFixed(1)} MB${loaded ? "" : `, and ${RUNTIME} for the program that runs it`}`;
+    begin.textContent = `Start it: loads ${(bytes / 1e6).toFixed(1)} MB${loaded ? "" : `, and ${RUNTIME} for the program that runs it`}`;
     place.replaceChildren();
   }
   begin.onclick = async () => {
@@ -69,6 +69,8 @@ async function run(element, place, name, ask) {
   const view = canvas("what the network gets. The arrow keys cover a part of it, Escape uncovers it.", { tabindex: "0" });
   const where = canvas("where the evidence lies");
   const evidenceFor = make("span");
+  const aboutFilters = `The filters of the first layer, 3 x 3 pixels in color (gray is 0), ${about.first}. Below each is what it \
+makes of the picture, from 0, black, to the brightest place of the map:`;
   const answer = make("p", { class: "answer", "aria-live": "polite" });
   const bars = make("div", { class: "bars" });
   const maps = make("div", { class: "maps" });
@@ -91,8 +93,8 @@ async function run(element, place, name, ask) {
     state.square = { left: within(left, width - side), top: within(top, height - side), side };
     size.set(Math.round((100 * side) / Math.min(width, height)));
     const part = (value, room) => (room ? Math.round((100 * value) / room) : 50);
-    across.set(part(state.square.left, width - side));
-    down.set(part(state.square.top, height - side));
+    across.set(part(state.square.left, width - side), width === side);
+    down.set(part(state.square.top, height - side), height === side);
     drawStage(stage, state);
     update();
   }
@@ -125,16 +127,16 @@ async function run(element, place, name, ask) {
     const best = found.mean.indexOf(Math.max(...found.mean));
     view.getContext("2d").putImageData(new ImageData(seen, SIDE, SIDE), 0, 0);
     drawHeat(where, seen, found.heat, warm);
-    evidenceFor.textContent = `where it sees: ${about.classes[state.chosen ?? best]}`;
+    evidenceFor.textContent = `evidence for: ${about.classes[state.chosen ?? best]}`;
     answer.replaceChildren(make("b", {}, about.classes[best]), ` \u2013 ${howSure(about, found.mean[best], state.own)}`);
     bars.replaceChildren(...fiveBest(about.classes, found),
-      make("p", {}, `${found.took.toFixed(0)} ms for the picture and its mirror image`));
+      make("p", {}, `These are the first five of ${about.classes.length}. It took ${found.took.toFixed(0)} ms for the picture and its mirror image.`));
     maps.replaceChildren(...firstLayer(about.filters, found.maps));
     element.asked = { planes: [...planes], logits: found.logits, heat: [...found.heat] }; // for the tests
     element.dataset.runs = Number(element.dataset.runs ?? 0) + 1;
   }
 
-  const offered = await (name === "photographs" ? offerPhotographs(about) : offerShapes(about));
+  const offered = [...await (name === "photographs" ? offerPhotographs(about) : offerShapes(about)), offerNoise(about)];
   const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail, open }, i) =>
     make("button", { type: "button", "aria-label": label, onclick: async () => {
       choose(i);
@@ -161,10 +163,6 @@ async function run(element, place, name, ask) {
   const camera = make("button", { type: "button", onclick: () => shoot().catch(() => {
     problem.textContent = "There is no camera, or the browser may not use it.";
   }) }, "Take a picture");
-  const random = make("button", { type: "button", onclick: () => {
-    choose(null);
-    show(noise(SIDE), false, `Random colors show none of the ${about.classes.length}: whatever it says is wrong.`);
-  } }, "Noise");
   element.ondragover = (event) => event.preventDefault();
   element.ondrop = (event) => {
     event.preventDefault();
@@ -205,16 +203,17 @@ async function run(element, place, name, ask) {
 
   place.replaceChildren(
     make("p", {}, "Choose a picture, or drop one of yours anywhere in this box."), pictures,
-    make("div", { class: "controls" }, make("label", {}, make("span", {}, "your own"), file),
-      make("div", { class: "buttons" }, camera, random)),
+    make("div", { class: "controls" }, make("label", {}, make("span", {}, "your own"), file), camera),
     problem,
     make("div", { class: "side-by-side views" },
       make("figure", {}, stage, make("figcaption", {}, "the picture: drag the square")),
-      make("figure", {}, view, make("figcaption", {}, "what it gets: cover a part with the pointer")),
+      make("figure", {}, view, make("figcaption", {}, "what it gets: cover a part with pointer or finger")),
       make("figure", {}, where, make("figcaption", {}, evidenceFor))),
-    credit, answer, bars,
-    make("div", { class: "controls" }, across, down, size, evidence, amplitude(0), amplitude(1), amplitude(2)),
-    make("p", {}, "The filters of the first layer, 3 x 3 pixels in color, each above what it makes of the picture:"), maps);
+    credit,
+    make("div", { class: "controls" }, across, down, size, evidence),
+    answer, bars,
+    make("div", { class: "controls" }, amplitude(0), amplitude(1), amplitude(2)),
+    make("p", {}, aboutFilters), maps);
   pictures.firstChild.click();
   await new Promise((done) => { // the first picture has to be loaded before it is asked about
     const wait = () => (element.dataset.runs || problem.textContent ? done() : setTimeout(wait, 20));
@@ -233,8 +232,8 @@ function offerPhotographs({ classes }) {
       open: async () => {
         const image = await picture(address);
         return [readPixels(image, image.naturalWidth, image.naturalHeight), false,
-          `${name[0].toUpperCase()}${name.slice(1)}. ${shows ? `Its class is ${shows}.` : none} Photograph: ${author}, `,
-          make("a", { href: source }, license), "."];
+          `${name[0].toUpperCase()}${name.slice(1)}. ${shows ? `Right would be: ${shows}.` : none} Photograph: ${author}, ${license} (`,
+          make("a", { href: source }, "source"), ")."];
       },
     };
   });
@@ -249,9 +248,20 @@ async function offerShapes({ classes }) {
     return {
       label: `picture ${i + 1}: ${classes[label]}`,
       thumbnail: tile,
-      open: () => [readPixels(tile, SIDE, SIDE), false, `A test image. Its class is ${classes[label]}.`],
+      open: () => [readPixels(tile, SIDE, SIDE), false, `A test image. Right would be: ${classes[label]}.`],
     };
   });
+}
+
+function offerNoise({ classes }) {
+  const random = noise(SIDE);
+  const tile = make("canvas", { width: SIDE, height: SIDE });
+  tile.getContext("2d").drawImage(random.canvas, 0, 0);
+  return {
+    label: "noise",
+    thumbnail: tile,
+    open: () => [noise(SIDE), false, `Random colors show none of the ${classes.length}: whatever it says is wrong.`],
+  };
 }
 
 const isCovered = (cover, p) => cover !== null &&
@@ -326,9 +336,9 @@ function howSure({ sure, test }, probability, own) {
   const told = `it is ${percent(probability)} % sure. `;
   if (!count) return `${told}It was never that sure of a test image of ${test}.`;
   const range = `${percent(above)} to ${percent(to)} % sure`;
-  const worth = `Of ${thousands(count)} test images of ${test} of which it was ${range}, it named ${thousands(right)} right`;
+  const worth = `it was right in ${((100 * right) / count).toFixed(1)} % (${thousands(right)} of ${thousands(count)}).`;
   const after = own ? " Your picture may be unlike all of them." : "";
-  return `${told}${worth} (${((100 * right) / count).toFixed(1)} %).${after}`;
+  return `${told}On test images of ${test} of which it was ${range}, ${worth}${after}`;
 }
 
 function fiveBest(classes, { mean, views: [image, mirror] }) {

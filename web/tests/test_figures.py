@@ -244,7 +244,7 @@ def test_the_browser_computes_what_torch_computes_of_photographs(
     credits = json.loads((ROOT / "assets" / "pictures" / "credits.json").read_text())
     with running(figure) as (page, element):
         buttons = element.locator(".pictures button")
-        assert buttons.count() == len(credits)
+        assert buttons.count() == len(credits) + 1  # the last is noise
         for i, credit in enumerate(credits):
             asked = after(page, element, buttons.nth(i).click)
             # The browser's pixels are the picture's.
@@ -259,10 +259,14 @@ def test_the_browser_computes_what_torch_computes_of_photographs(
             heat = class_activation(trained.model, images[:1], best[None], pool=3)[0]
             torch.testing.assert_close(asked["heat"], heat, rtol=0, atol=1e-3)
             told = element.inner_text()
-            assert f"where it sees: {trained.classes[best]}" in told
+            assert f"evidence for: {trained.classes[best]}" in told
             assert f"{100 * mean[best]:.1f} %" in element.locator(".bar").first.inner_text()
             assert credit["author"] in told and element.locator(".credit a").count() == 1
-            none = "none of the 10" if credit["shows"] is None else f"class is {credit['shows']}."
+            none = (
+                "none of the 10"
+                if credit["shows"] is None
+                else f"Right would be: {credit['shows']}."
+            )
             assert none in told
         assert element.locator(".bar").count() == 5
         assert element.locator(".maps canvas").count() == 2 * 32
@@ -282,16 +286,16 @@ def test_what_its_confidence_was_worth_is_told(figure: Callable, site: Path) -> 
         (among,) = (r for r in sure if r["above"] < probability <= r["to"])
         told = element.locator(".answer").inner_text()
         assert f"it is {100 * probability:.0f} % sure" in told
-        assert f"it named {among['right']:,} right" in told
-        assert f"({100 * among['right'] / among['images']:.1f} %)" in told
+        share = f"{100 * among['right'] / among['images']:.1f} %"
+        assert f"it was right in {share} ({among['right']:,} of {among['images']:,})" in told
 
 
 def test_the_browser_computes_what_torch_computes_of_shapes(figure: Callable, site: Path) -> None:
     expected = torch.tensor(read(site, "predictions.json")["logits"])
     with running(figure, "shapes") as (page, element):
         buttons = element.locator(".pictures button")
-        assert buttons.count() == 10
-        for i in range(buttons.count()):
+        assert buttons.count() == 11  # the last is noise
+        for i in range(10):
             asked = after(page, element, buttons.nth(i).click)
             # Weights of 16 bits, of a network that was trained with 32.
             torch.testing.assert_close(asked["logits"][0], expected[i], rtol=0, atol=2e-2)
@@ -305,7 +309,7 @@ def test_the_browser_computes_what_torch_computes_of_shapes(figure: Callable, si
         element.get_by_label("network for").select_option("photographs")
         assert "slim" in element.inner_text().lower()
         assert element.locator(".bar").count() == 0
-        element.get_by_role("button", name="Load it").click()
+        element.get_by_role("button", name="Start it").click()
         page.wait_for_selector(".pictures img")
 
 
@@ -327,6 +331,10 @@ def test_the_square_is_moved_and_resized(figure: Callable) -> None:
         page.mouse.up()
         across = element.get_by_label("square: across").input_value()
         assert across == "0"
+        # The square is as high as the picture: there is nothing to move up or down.
+        slide(element, "square: size", 100)
+        assert element.get_by_label("square: down").is_disabled()
+        assert element.get_by_label("square: across").is_enabled()
 
 
 def test_a_part_is_covered_by_pointer_and_by_keys(figure: Callable) -> None:
@@ -348,7 +356,7 @@ def test_a_part_is_covered_by_pointer_and_by_keys(figure: Callable) -> None:
 
 def test_noise_is_told_to_be_none_of_the_classes(figure: Callable) -> None:
     with running(figure) as (page, element):
-        asked = after(page, element, element.get_by_role("button", name="Noise").click)
+        asked = after(page, element, element.get_by_role("button", name="noise").click)
         assert asked["planes"].std() > 0.2
         assert "Random colors show none of the 10" in element.inner_text()
 
@@ -428,7 +436,7 @@ def test_on_the_first_page_it_is_a_picture_until_it_is_wanted(visit: Callable, s
             assert tuple(map(int, size)) == still.size
         element.get_by_role("button").click()
         seen.page.wait_for_selector("[data-figure=try_it][data-runs]")
-        assert element.locator(".pictures button").count() == 12
+        assert element.locator(".pictures button").count() == 13
         assert element.locator("img[src*=first_look]").count() == 0
         assert not seen.messages and not seen.elsewhere
 
