@@ -331,7 +331,7 @@ def _rounded(values: Tensor, digits: int) -> Any:
 
 
 def _save(path: Path) -> None:
-    plt.savefig(path, dpi=110)
+    plt.savefig(path, dpi=110, pil_kwargs={"lossless": True, "method": 6})
     plt.close("all")
 
 
@@ -347,18 +347,18 @@ def _draw_static(folder: Path, data: Data, ranks: Tensor, statistics: ChannelSta
         axis.text(6.2, level + 0.3, f"{what}: {5 - 2 * level} px")
     axis.set(xlim=(-5.2, 9.5), ylim=(0, 3))
     axis.axis("off")
-    _save(folder / "receptive_field.png")
+    _save(folder / "receptive_field.webp")
 
     (folder / "configurations.svg").write_text(draw_volumes(vgglib.trace("D")).svg)
 
     color_cloud(data.train.images, statistics.pca(), statistics.mean)
-    _save(folder / "color_shift.png")
+    _save(folder / "color_shift.webp")
 
     figure, axis = plt.subplots(figsize=(5, 2.8))
     ks = range(1, data.num_classes + 1)
     axis.plot(ks, [100 * (ranks < k).double().mean().item() for k in ks], "o-", color=BLUE)
     axis.set(xlabel="k", ylabel="top-k accuracy, percent", ylim=(0, 102))
-    _save(folder / "top_k.png")
+    _save(folder / "top_k.webp")
 
 
 def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
@@ -373,7 +373,7 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
         axis.semilogx(training["pflop"], training["top1"], "k*")
     axis.set(xlabel="PFLOP of the training", ylabel="test top-1, percent")
     axis.legend()
-    _save(folder / "trainings.png")
+    _save(folder / "trainings.webp")
 
     figure, axis = plt.subplots(figsize=(6.5, 2.8))
     pair = [t for t in own if (t["recipe"], t["network"]) == ("classic", "I")][:2]
@@ -384,7 +384,7 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
         )
     axis.set(xlabel="epoch", ylabel="validation top-1, percent")
     axis.legend()
-    _save(folder / "replay.png")
+    _save(folder / "replay.webp")
 
 
 def _draw_first_look(folder: Path) -> None:
@@ -421,4 +421,4 @@ def _draw_first_look(folder: Path) -> None:
     axes[3].spines[["bottom", "left"]].set_visible(False)
     axes[3].tick_params(length=0)
     axes[3].grid(visible=False)
-    _save(folder / "first_look.png")
+    _save(folder / "first_look.webp")

@@ -431,7 +431,7 @@ def test_on_the_first_page_it_is_a_picture_until_it_is_wanted(visit: Callable, s
         picture = element.locator("img")
         box = picture.bounding_box()
         assert box["y"] + box["height"] < 900 and box["width"] > 400  # on the first screen
-        with Image.open(site / FIGURES / "first_look.png") as still:
+        with Image.open(site / FIGURES / "first_look.webp") as still:
             size = (picture.get_attribute("width"), picture.get_attribute("height"))
             assert tuple(map(int, size)) == still.size
         element.get_by_role("button").click()
