@@ -1,5 +1,6 @@
 """Numbers that the chapters say in their text, and that come from the published records."""
 
+import math
 from statistics import mean as average
 from statistics import stdev
 
@@ -299,6 +300,53 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert missed == [2, 0, 0, 6]
     assert f"{loss_of(found[2]):.3f} nats, more than II" in text
     assert loss_of(found[1]) < loss_of(found[2])
+
+
+def test_what_is_said_of_starts_on_photographs():
+    """Pairs are in the order of the seeds."""
+    text = " ".join(chapter_text("going_deeper").split())
+    runs = {
+        (r["recipe"].removeprefix("start "), r["model"], r["seed"]): r
+        for r in read_records(book_results())
+        if r["dataset"] == "cifar10" and r["recipe"].startswith("start ")
+    }
+    seeds = (0, 1)
+    assert len(runs) == len(seeds) * 6 and "two seeds each" in text
+    top_1 = {key: r["top_k_accuracy"][0] for key, r in runs.items()}
+    courses = {key: r["history"]["validation_top_1"] for key, r in runs.items()}
+    fell = {key: len(set(r["history"]["learning_rate"])) > 1 for key, r in runs.items()}
+
+    ends = [top_1["he", "III", s] - top_1["transfer", "III", s] for s in seeds]
+    assert "III from He's weights ends {:.1f} and {:.1f} points ahead".format(*ends) in text
+    assert "ended nearly two points ahead of III grown" in text
+    assert all(1.5 < points < 2 for points in ends)
+    same = [courses["transfer", "III", s][7] - courses["he", "III", s][7] for s in seeds]
+    assert "transfer is {:.1f} and {:.1f} points ahead".format(*same) in text
+    below = {
+        name: [courses["transfer", before, s][-1] - courses["transfer", name, s][0] for s in seeds]
+        for before, name in (("I", "II"), ("II", "III"))
+    }
+    assert "II starts 20 points below the end of I, and III 28 below that of II" in text
+    assert below["II"] == pytest.approx([20, 20], abs=1)
+    assert below["III"] == pytest.approx([28, 28], abs=1)
+
+    assert "both end four points lower" in text
+    for way in ("transfer", "he"):
+        assert [fell[way, "III", s] for s in seeds] == [True, False]
+        assert top_1[way, "III", 0] - top_1[way, "III", 1] == pytest.approx(4, abs=0.3)
+    assert "their rate fell with seed 1 alone" in text
+    assert [fell["glorot", "III", s] for s in seeds] == [False, True]
+    random = [top_1["he", "III", s] - top_1["glorot", "III", s] for s in seeds]
+    said = f"{random[0]:.1f} points behind He's with seed 0 and {-random[1]:.1f} ahead with seed 1"
+    assert said in text
+
+    assert "the same class for 13 epochs, with both seeds" in text
+    for seed in seeds:
+        assert set(courses["paper", "III", seed]) == {10.0}
+        assert len(courses["paper", "III", seed]) == 13
+    record = runs["paper", "III", 0]
+    steps = 13 * math.ceil(record["train_images"] / record["batch_size"])
+    assert f"These are {steps:,} steps" in text
 
 
 def test_what_is_said_of_the_papers_tests_in_miniature():
