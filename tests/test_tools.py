@@ -447,6 +447,24 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     assert (tmp_path / "bootstrap.js").exists()
 
 
+def test_formulas_are_set_where_there_are_some(tmp_path):
+    program = '<script defer="defer" src="../_static/mathjax/tex-mml-chtml.js?v=1"></script>'
+    pages = {
+        "text": '<p class="mathless">1 + 1</p>',
+        "formula": '<span class="math notranslate nohighlight">\\(x\\)</span>',
+        "output": '<div class="output text_html output_area">$x$</div>',
+    }
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for name, text in {**pages, "intro": "the first"}.items():
+        (folder / f"{name}.html").write_text(program + text)
+    build.finish(tmp_path)
+    assert {name for name in pages if program in (folder / f"{name}.html").read_text()} == {
+        "formula",
+        "output",
+    }
+
+
 def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path):
     (tmp_path / "index.html").write_text("the book")
     (tmp_path / "404.html").write_text("no such page")

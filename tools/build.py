@@ -228,6 +228,9 @@ def finish(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         for found, better in MENDS.items():
             text = re.sub(found, better, text)
+        if not re.search(r'class="[^"]*\b(?:math|output_area)\b', text):
+            # Nothing to set: the program that sets formulas is the heaviest part of a page.
+            text = re.sub(r'<script[^>]*src="[^"]*/mathjax/[^>]*></script>', "", text)
         text = re.sub(r'src="([./]*_images/)([^"/]+\.png)"', sized, text)
         page.write_text(text, encoding="utf-8")
     # The first page itself rather than a page that sends there.
