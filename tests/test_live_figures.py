@@ -45,7 +45,8 @@ def test_no_figure_needs_what_a_page_from_disk_may_not_have():
 
 
 def test_how_often_right_counts_each_image_once():
-    probabilities = torch.tensor([[0.95, 0.05], [0.4, 0.6], [0.55, 0.45], [0.0, 1.0]])
+    rows = [[0.95, 0.05], [0.4, 0.6], [0.55, 0.45], [0.0, 1.0]]
+    probabilities = torch.tensor(rows, dtype=torch.float64)  # exact at the borders
     found = live_figures.how_often_right(probabilities, torch.tensor([0, 0, 0, 1]))
     images = {(range_["above"], range_["to"]): range_["images"] for range_ in found}
     assert images[0.5, 0.6] == 2 and images[0.9, 0.95] == 1 and images[0.95, 1.0] == 1

@@ -13,7 +13,6 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -47,7 +46,8 @@ class ForBrowser(nn.Module):
             layers += list(block) if isinstance(block, nn.Sequential) else [block]
         self.after = nn.ModuleList([*layers, network.flatten, *network.classifier])
         # The first convolution and its activation: what a reader is shown of the first layer.
-        self.first = 1 + next(i for i, m in enumerate(self.before) if _is_activation(m))
+        activations = (nn.ReLU, nn.GELU)
+        self.first = 1 + next(i for i, m in enumerate(self.before) if isinstance(m, activations))
 
     def forward(self, images: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, first maps, and evidence.
@@ -75,10 +75,6 @@ class ForBrowser(nn.Module):
             gradient = back(layer, entered, gradient)
         evidence = (gradient.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1)
         return values, first, evidence
-
-
-def _is_activation(layer: nn.Module) -> bool:
-    return isinstance(layer, (nn.ReLU, nn.GELU))
 
 
 def back(layer: nn.Module, entered: Tensor, gradient: Tensor) -> Tensor:
@@ -161,6 +157,6 @@ def store_as_float16(graph: onnx.GraphProto) -> None:
             name = weight.name
             weight.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
             casts.append(helper.make_node("Cast", [weight.name], [name], to=TensorProto.FLOAT))
-    nodes: Sequence[onnx.NodeProto] = [*casts, *graph.node]
+    nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)

@@ -30,14 +30,14 @@ from tools.settings import ROOT
 from vgglib.colors import AXIS_COLORS, BLUE, GREEN, LAYER_COLORS, ORANGE, PALE, PINK, RED, SKY
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
-from vgglib.evaluation import predict
+from vgglib.evaluation import predict, reliability
 from vgglib.figures import color_cloud, use_style
 from vgglib.inspection import class_activation
 from vgglib.published import POST_AXES, POST_VARIANCES, PUBLIC_TRAININGS
 from vgglib.recipes import NETWORKS, SERIES
 from vgglib.records import read_predictions, record_name
 from vgglib.statistics import ChannelStatistics
-from vgglib.trained import load_trained
+from vgglib.trained import Trained, load_trained
 
 #: Where esbuild is that web/package.json asks for.
 ESBUILD = ROOT / "web" / "node_modules" / "esbuild" / "bin" / "esbuild"
@@ -72,7 +72,7 @@ def make_figures(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = vgglib.load_data("shapes")
     experiment = vgglib.run_experiment("I", data, RECIPE, device="cpu", progress=False)
-    network = experiment.model.eval()
+    network = experiment.model.half().float().eval()  # as the browser gets it: weights of 16 bits
     probabilities = predict(network, data.test.images, experiment.test_transform)
     rows = probabilities.sort(dim=1, descending=True, stable=True).indices
     ranks = (rows == data.test.labels[:, None]).int().argmax(dim=1)
@@ -99,7 +99,8 @@ def make_figures(folder: Path) -> None:
     _write(folder / "pca.json", {"mean": _rounded(statistics.mean, 9), **colors})
     write_palette(folder)
     _write(folder / "configurations.json", configurations())
-    found = trainings(vgglib.read_records(ROOT / "results"))
+    records = vgglib.read_records(ROOT / "results")
+    found = trainings(records)
     _write(folder / "trainings.json", found)
     right = (ranks == 0).double().mean().item()
     shapes = {
@@ -112,8 +113,9 @@ def make_figures(folder: Path) -> None:
         "sure": how_often_right(probabilities, data.test.labels),
     }
     mean = statistics.mean.tolist()
+    trained = load_trained("slim")
     offered = {
-        "photographs": photographs(folder),
+        "photographs": photographs(trained, records, folder),
         "shapes": shapes | offer(network, data.classes, mean, 3, folder / "shapes.onnx"),
     }
     _write(folder / "networks.json", offered)
@@ -122,20 +124,23 @@ def make_figures(folder: Path) -> None:
         use_style()
         _draw_static(folder, data, ranks, statistics)
         _draw_trainings(folder, found)
-        _draw_first_look(folder)
+        _draw_first_look(trained, folder)
     bundle(ROOT / "web" / "figures", folder)
 
 
-def photographs(folder: Path) -> dict[str, Any]:
-    """What "Try it" tells of the network that the book has trained on CIFAR-10, which is exported.
+def photographs(trained: Trained, records: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """What "Try it" tells of a network that the book has trained on CIFAR-10, which is exported.
+
+    Args:
+        trained: the network.
+        records: those of the book.
+        folder: where its file goes.
 
     Raises:
-        OSError: the network, its record or its predictions are not there.
+        OSError: its predictions are not there.
     """
-    trained = load_trained("slim")
-    results = vgglib.book_results()
-    (record,) = (r for r in vgglib.read_records(results) if record_name(r) == trained.record)
-    predictions = read_predictions(record, results)
+    (record,) = (r for r in records if record_name(r) == trained.record)
+    predictions = read_predictions(record, ROOT / "results")
     if predictions is None:
         raise OSError(f"there are no predictions of {trained.record}: make accuracy writes them")
     network, mean = trained.model, trained.transform.mean
@@ -184,13 +189,14 @@ def how_often_right(probabilities: Tensor, labels: Tensor) -> list[dict[str, flo
         Ranges of the largest probability, ``above`` to ``to``, with how many images there are and
         how many were right; together they have all images.
     """
-    sure, named = probabilities.max(dim=1)
-    edges = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+    width = 5  # percent
+    bins = reliability(probabilities, labels, bins=100 // width)
     found = []
-    for above, to in pairwise(edges):
-        among = (sure > above) & (sure <= to)
-        right = (named == labels)[among]
-        found.append({"above": above, "to": to, "images": len(right), "right": int(right.sum())})
+    for above, to in pairwise((0, 30, 40, 50, 60, 70, 80, 90, 95, 100)):
+        _, accuracy, images = bins[above // width : to // width].T
+        right = round(float((accuracy * images).sum() / 100))
+        counts = {"images": int(images.sum()), "right": right}
+        found.append({"above": above / 100, "to": to / 100, **counts})
     return found
 
 
@@ -387,15 +393,18 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
     _save(folder / "replay.webp")
 
 
-def _draw_first_look(folder: Path) -> None:
-    """The network for photographs at work on one, for the first page."""
-    trained = load_trained("slim")
-    picture = Image.open(ROOT / "assets" / "pictures" / "duck.webp").convert("RGB")
-    width, height = picture.size
+def middle(picture: Image.Image) -> Image.Image:
+    """What "Try it" gives the network of a picture at first: the square in its middle, small."""
     side = min(picture.size)
-    left, top = (width - side) / 2, (height - side) / 2
+    left, top = ((length - side) / 2 for length in picture.size)
     square = (left, top, left + side, top + side)
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX, square)
+    return picture.resize((SIDE, SIDE), Image.Resampling.BOX, square)
+
+
+def _draw_first_look(trained: Trained, folder: Path) -> None:
+    """The network for photographs at work on one, for the first page."""
+    picture = Image.open(ROOT / "assets" / "pictures" / "duck.webp").convert("RGB")
+    small = middle(picture)
     image = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None]
     (probabilities,) = predict(trained.model, image, trained.transform)
     best = probabilities.topk(5)

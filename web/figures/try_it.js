@@ -123,7 +123,7 @@ makes of the picture, from 0, black, to the brightest place of the map:`;
       }
     }
     const found = await ask(planes, SIDE, state.chosen);
-    if (!place.isConnected) return;
+    if (!stage.isConnected) return; // another network was chosen in the meantime
     const best = found.mean.indexOf(Math.max(...found.mean));
     view.getContext("2d").putImageData(new ImageData(seen, SIDE, SIDE), 0, 0);
     drawHeat(where, seen, found.heat, warm);
@@ -137,24 +137,25 @@ makes of the picture, from 0, black, to the brightest place of the map:`;
   }
 
   const offered = [...await (name === "photographs" ? offerPhotographs(about) : offerShapes(about)), offerNoise(about)];
-  const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail, open }, i) =>
-    make("button", { type: "button", "aria-label": label, onclick: async () => {
-      choose(i);
-      show(...await open());
-    } }, thumbnail)));
+  const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail }, i) =>
+    make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i) }, thumbnail)));
+  async function openOffered(i) {
+    choose(i);
+    show(...await offered[i].open());
+  }
   /** Mark a picture as chosen; none for one of the reader's own. */
   function choose(chosen) {
     [...pictures.children].forEach((button, i) => { button.ariaPressed = String(i === chosen); });
   }
-  function showOwn(source, width, height, what) {
+  function showOwn(source, width, height) {
     choose(null);
-    show(readPixels(source, width, height), true, what);
+    show(readPixels(source, width, height), true, "Your picture stays on your machine.");
   }
 
   async function openFile(file) {
     try {
       const image = await createImageBitmap(file);
-      showOwn(image, image.width, image.height, "Your picture stays on your machine.");
+      showOwn(image, image.width, image.height);
     } catch {
       problem.textContent = "This file is no picture that the browser can read: choose a PNG, JPEG or WebP.";
     }
@@ -175,7 +176,7 @@ makes of the picture, from 0, black, to the brightest place of the map:`;
       const video = make("video", { autoplay: "", muted: "", playsinline: "" });
       video.srcObject = stream;
       await video.play();
-      showOwn(video, video.videoWidth, video.videoHeight, "Your picture stays on your machine.");
+      showOwn(video, video.videoWidth, video.videoHeight);
     } finally {
       stream.getTracks().forEach((track) => track.stop());
     }
@@ -214,24 +215,21 @@ makes of the picture, from 0, black, to the brightest place of the map:`;
     answer, bars,
     make("div", { class: "controls" }, amplitude(0), amplitude(1), amplitude(2)),
     make("p", {}, aboutFilters), maps);
-  pictures.firstChild.click();
-  await new Promise((done) => { // the first picture has to be loaded before it is asked about
-    const wait = () => (element.dataset.runs || problem.textContent ? done() : setTimeout(wait, 20));
-    wait();
-  });
+  await openOffered(0);
+  await state.running;
 }
 
 /** The photographs that come with the site. */
 function offerPhotographs({ classes }) {
   const none = `It is none of the ${classes.length}: whatever it says is wrong.`;
   return credits.map(({ file, name, shows, author, license, source }) => {
-    const address = beside(`../pictures/${file}`);
+    const thumbnail = make("img", { src: beside(`../pictures/${file}`), alt: "" });
     return {
       label: `photograph of ${name}`,
-      thumbnail: make("img", { src: address, alt: "", class: "thumbnail" }),
+      thumbnail,
       open: async () => {
-        const image = await picture(address);
-        return [readPixels(image, image.naturalWidth, image.naturalHeight), false,
+        await thumbnail.decode();
+        return [readPixels(thumbnail, thumbnail.naturalWidth, thumbnail.naturalHeight), false,
           `${name[0].toUpperCase()}${name.slice(1)}. ${shows ? `Right would be: ${shows}.` : none} Photograph: ${author}, ${license} (`,
           make("a", { href: source }, "source"), ")."];
       },

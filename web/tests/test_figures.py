@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 import vgglib
 from tools.browser import OPTIONS, find_browser
+from tools.live_figures import middle
 from tools.settings import ROOT
 from vgglib import PCAColorShift
 from vgglib.inspection import class_activation
@@ -228,15 +229,6 @@ def after(page: Page, element: Locator, act: Callable[[], None]) -> dict[str, to
     return {name: torch.tensor(asked[name]).view(shape) for name, shape in shapes.items()}
 
 
-def middle(path: Path) -> torch.Tensor:
-    """The square in the middle of a picture, in 32x32 pixels, on the [0, 1] scale."""
-    image = Image.open(path).convert("RGB")
-    side = min(image.size)
-    left, top = ((length - side) / 2 for length in image.size)
-    small = image.resize((32, 32), Image.Resampling.BOX, (left, top, left + side, top + side))
-    return torch.from_numpy(np.array(small)).permute(2, 0, 1) / 255
-
-
 def test_the_browser_computes_what_torch_computes_of_photographs(
     figure: Callable, site: Path
 ) -> None:
@@ -248,7 +240,9 @@ def test_the_browser_computes_what_torch_computes_of_photographs(
         for i, credit in enumerate(credits):
             asked = after(page, element, buttons.nth(i).click)
             # The browser's pixels are the picture's.
-            expected = trained.transform(middle(site / "_static" / "pictures" / credit["file"]))
+            photograph = Image.open(site / "_static" / "pictures" / credit["file"])
+            small = np.array(middle(photograph.convert("RGB")))
+            expected = trained.transform(torch.from_numpy(small).permute(2, 0, 1))
             assert (asked["planes"] - expected).abs().mean() < 3 / 255, credit
             images = torch.stack([asked["planes"], asked["planes"].flip(-1)])
             with torch.no_grad():
@@ -297,8 +291,7 @@ def test_the_browser_computes_what_torch_computes_of_shapes(figure: Callable, si
         assert buttons.count() == 11  # the last is noise
         for i in range(10):
             asked = after(page, element, buttons.nth(i).click)
-            # Weights of 16 bits, of a network that was trained with 32.
-            torch.testing.assert_close(asked["logits"][0], expected[i], rtol=0, atol=2e-2)
+            torch.testing.assert_close(asked["logits"][0], expected[i], rtol=0, atol=1e-4)
             assert asked["logits"][0].argmax() == expected[i].argmax()
         filters = read(site, "networks.json")["shapes"]["filters"]
         assert element.locator(".maps canvas").count() == 2 * len(filters)
@@ -446,6 +439,8 @@ def test_once_loaded_it_works_offline(figure: Callable) -> None:
         page.context.set_offline(True)
         asked = after(page, element, lambda: slide(element, "square: size", 50))
         assert asked["logits"].isfinite().all()
+        other = after(page, element, element.locator(".pictures button").nth(7).click)
+        assert (other["planes"] - asked["planes"]).abs().mean() > 0.05
         page.context.set_offline(False)
 
 
