@@ -152,8 +152,9 @@ def main() -> None:
     try:
         if not sys.argv[1:]:
             raise ChapterError("which one? make slides CHAPTER=training, for example")
+        paths = named(sys.argv[1:])
         copy_packages(PLACE, PROGRAMS)
-        for path in named(sys.argv[1:]):
+        for path in paths:
             print(f"Slides: {write(path, PLACE)}")
     except (ChapterError, OSError) as error:
         sys.exit(f"make slides: {error}")
