@@ -15,7 +15,7 @@ from tools.chapters import KERNEL
 from tools.settings import ROOT
 from vgglib.miniature import plan_tables
 from vgglib.recipes import NETWORKS, RECIPES, SERIES, Recipe, deeper
-from vgglib.records import read_predictions, read_records, record_name
+from vgglib.records import read_predictions, read_records
 from vgglib.trained import load_trained
 
 
@@ -23,7 +23,9 @@ from vgglib.trained import load_trained
 def small(monkeypatch, tmp_path):
     """Settings for a plan of one small recipe whose networks grow, on images of 8x8 pixels."""
     data = vgglib.load_data("shapes", image_size=8, train_images=60, test_images=30)
-    monkeypatch.setattr(vgglib, "load_data", lambda name, root: replace(data, name=name))
+    monkeypatch.setattr(
+        vgglib, "load_data", lambda name, root, validation: replace(data, name=name)
+    )
     recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "small", {"small": recipe})
     monkeypatch.setitem(NETWORKS, "small", ("I", "II"))
@@ -136,9 +138,9 @@ def test_killed_it_goes_on_and_a_record_is_not_trained_again(small, monkeypatch,
 
 def test_a_record_of_other_images_does_not_pass_for_one_of_these(small, monkeypatch):
     accuracy.measure(small, (1,))
-    others = vgglib.load_data("cifar10", root=None)
+    others = vgglib.load_data("cifar10", root=None, validation=0.1)
     others = replace(others, test=others.test.take(torch.arange(20)))
-    monkeypatch.setattr(vgglib, "load_data", lambda name, root: others)
+    monkeypatch.setattr(vgglib, "load_data", lambda name, root, validation: others)
     with pytest.raises(ValueError, match="another training: its data_fingerprint differs"):
         accuracy.measure(small, (1,))
 
@@ -160,16 +162,15 @@ def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
     assert load_trained(kept).record == "cifar10-fast-I-1epochs-seed0.json"
 
 
-def test_of_the_small_networks_the_best_by_validation_is_kept(small, monkeypatch):
+def test_of_the_small_networks_the_first_is_kept(small, monkeypatch):
+    """Trained on all images: which is the best, only the test set could say."""
     fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "fast", {"fast": fast})
     monkeypatch.setitem(NETWORKS, "fast", ("I",))
-    monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (0, 1, 2)),))
+    monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (2, 0, 1)),))
     accuracy.measure(small)
-    found = read_records(small.results)
-    best = max(found, key=lambda r: (r["validation_top_1"], r["seed"]))
     kept = load_trained(small.results / "networks" / "I.safetensors").record
-    assert kept == f"cifar10-fast-I-1epochs-seed{best['seed']}.json"
+    assert kept == "cifar10-fast-I-1epochs-seed0.json"
 
 
 def test_a_short_try_does_not_replace_the_network_that_is_kept(small, monkeypatch):
@@ -179,9 +180,6 @@ def test_a_short_try_does_not_replace_the_network_that_is_kept(small, monkeypatc
     monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (0,)),))
     accuracy.measure(small)
     file = small.results / "networks" / "I.safetensors"
-    (whole,) = read_records(small.results)
-    better = small.results / record_name(whole)
-    better.write_text(json.dumps(whole | {"validation_top_1": 100.0}))
     before = file.read_bytes()
     accuracy.measure(replace(small, epochs=1))
     assert len(read_records(small.results)) == 2 and file.read_bytes() == before

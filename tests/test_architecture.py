@@ -11,6 +11,7 @@ from torch import nn
 from vgglib.architecture import VGG, StackedConv2d, StackedLinear, initialize
 from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.descriptors import ConvDescriptor, LinearDescriptor
+from vgglib.tracing import trace
 from vgglib.weights import load_torchvision, to_torchvision
 
 # Kernel sides and output channels of each stack, and the fully connected features, written out
@@ -108,16 +109,56 @@ def test_weight_layers_are_counted_as_in_table_1(name, layers):
 
 
 def test_every_configuration_has_a_plan():
-    """But the book's own network, which has batch normalization and no biases."""
+    """But the book's own network, which has batch normalization."""
     assert [*PLANS, "slim"] == list(CONFIGURATIONS)
 
 
 def test_the_slim_network_is_as_planned():
-    """Weights of 3x3 filters without biases; two for each normalized channel; the logits."""
-    channels = [3, 32, 64, 64, 128, 256, 256, 512, 512]
+    """First filters of 2x2, with biases; 3x3 without; two for each normalized channel; logits."""
+    channels = [24, 64, 64, 256, 256, 256, 256]
     filters = sum(9 * a * b for a, b in pairwise(channels))
     with torch.device("meta"):
-        assert count(vgg("slim")) == filters + 2 * sum(channels[2:]) + 10 * 512 + 10
+        slim = vgg("slim")
+    assert count(slim) == 24 * (3 * 4 + 1) + filters + 2 * sum(channels[1:]) + 10 * 256
+    sides = [row.output_shape[1] for row in trace(slim) if row.kind.startswith("maxpool")]
+    assert sides == [15, 7, 3, 1]
+
+
+def test_a_pool_within_a_stack_stands_before_the_normalization():
+    conv = {"out_channels": 4, "batch_norm": True}
+    stacks = [[{**conv, "pool": 2}], [conv]]
+    network = VGG(stacks, [{"out_features": 3}], image_size=10, global_pool=True)
+    kinds = [type(m).__name__ for m in network.features.modules() if not list(m.children())]
+    tail = ["BatchNorm2d", "ReLU"]
+    assert kinds == ["Conv2d", "MaxPool2d", *tail, "Conv2d", *tail, "AdaptiveMaxPool2d"]
+    assert network.feature_size == (1, 1)
+    stack = network.eval().features.stack1
+    x = torch.randn(2, 3, 10, 10)
+    pooled = torch.nn.functional.max_pool2d(stack.conv1(x), 2)
+    assert torch.equal(stack(x), stack.activation1(stack.norm1(pooled)))
+    again = VGG(**network.settings())
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again.eval()(x), network(x))
+
+
+def test_a_network_with_a_global_pool_takes_images_of_any_size():
+    stacks = [[{"out_channels": 4}], [{"out_channels": 4}]]
+    network = VGG(stacks, [{"out_features": 3}], image_size=8, global_pool=True)
+    for size in (8, 5, (9, 12)):
+        height, width = (size, size) if isinstance(size, int) else size
+        assert network(torch.rand(2, 3, height, width)).shape == (2, 3)
+    with pytest.raises(ValueError, match=r"\(N, 3, height, width\), got \(2, 1, 8, 8\)"):
+        network(torch.rand(2, 1, 8, 8))
+    with pytest.raises(ValueError, match=r"at least 9 pixels of shape .* got \(1, 3, 8, 32\)"):
+        vgg("slim", width=1 / 4)(torch.rand(1, 3, 8, 32))
+    with pytest.raises(ValueError, match=r"\(N, 3, 8, 8\)"):
+        VGG([[{"out_channels": 4}]], [{"out_features": 3}], image_size=8)(torch.rand(2, 3, 9, 9))
+
+
+@pytest.mark.parametrize("pool", [1, 0, "max", 2.0])
+def test_an_impossible_pool_is_refused(pool):
+    with pytest.raises((ValueError, TypeError), match="pool"):
+        ConvDescriptor(4, pool=pool)
 
 
 def test_only_a_lrn_normalizes_and_only_after_its_first_convolution():
@@ -467,6 +508,21 @@ def test_initialization_has_the_deviations_of_its_source(scheme, conv_std, hidde
         assert layer.weight.std().item() == pytest.approx(std, rel=0.05)
         assert layer.weight.mean().item() == pytest.approx(0, abs=0.05 * std)
         assert not layer.bias.any()
+
+
+def test_identity_passes_the_channels_on():
+    """Each of the first filters gives its own channel, also where there are fewer filters."""
+    convs = [{"out_channels": 6, "layers": 2}, {"out_channels": 4}]
+    network = VGG([convs], [{"out_features": 3}], image_size=8, initialization="identity")
+    stack = network.features.stack1
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.allclose(stack.conv1(x)[:, :3], x, atol=1e-6)
+    y = torch.randn(2, 6, 8, 8)
+    assert torch.allclose(stack.conv2(y), y, atol=1e-6)
+    assert torch.allclose(stack.conv3(y), y[:, :4], atol=1e-6)
+    lengths = stack.conv1.weight[3:].detach().flatten(1).norm(dim=1)
+    assert lengths == pytest.approx(torch.full((3,), 3**-0.5), rel=0.3)
+    assert network.classifier.fc1.weight.std().item() == pytest.approx(0.01, rel=0.2)
 
 
 def test_initialize_draws_from_the_given_generator():

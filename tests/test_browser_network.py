@@ -32,7 +32,7 @@ def make(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "pool"), [("slim", 3), ("slim", 5), ("I", 2), ("I", 3), ("II", 1)]
+    ("name", "pool"), [("slim", 1), ("slim", 3), ("slim", 4), ("I", 2), ("I", 3), ("II", 1)]
 )
 def test_logits_first_maps_and_evidence_are_those_of_torch(name, pool):
     network, images = make(name)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from vggcheck import ten_years_later as check
-from vgglib import RECIPES, trace, training_pflop
+from vgglib import RECIPES, trace, training_pflop, vgg
 from vgglib.evaluation import Evaluation
-from vgglib.experiments import Experiment
+from vgglib.experiments import Experiment, cost_of_training
 from vgglib.training import Training
 
 
@@ -19,7 +19,7 @@ def cost(name, epochs, images=50_000):
 def test_exercise_1(verdict):
     one, second, third = cost("I", 200), cost("II", 100), cost("III", 100)
     way = one + second + third
-    fast = cost("slim", RECIPES["fast"].epochs, 45_000)
+    fast = cost_of_training(vgg("slim"), RECIPES["fast"], 50_000)
     many = way / fast
 
     def ask(*answer):
@@ -49,7 +49,8 @@ def test_exercise_1(verdict):
     ]:
         assert said in ask(one, wrong, many), said
     for wrong, said in [
-        (many * 0.9, "without its validation split"),
+        (many / 0.9, "on all 50,000 images"),
+        (way / cost("slim", RECIPES["fast"].epochs), "see smaller images"),
         (many * RECIPES["fast"].epochs, "A training by `fast` has"),
         (one / fast, "for I alone"),
         (1 / many, "other way round"),
@@ -77,7 +78,7 @@ def test_exercise_2(verdict):
         record(seconds=50.0, dataset="shapes"),
         record("III", seconds=2000.0, pflop=1.6),
     ]
-    minutes = cost("slim", RECIPES["fast"].epochs, 45_000) * 1e15 / 1e12 / 60
+    minutes = cost_of_training(vgg("slim"), RECIPES["fast"], 50_000) * 1e15 / 1e12 / 60
 
     def ask(minutes=minutes, rate=0.5, records=records):
         return verdict(check.exercise_2, minutes, rate, records, "cifar")
@@ -92,7 +93,8 @@ def test_exercise_2(verdict):
         (minutes / 2, "two operations"),
         (minutes / 3, "way back"),
         (minutes / RECIPES["fast"].epochs, "a single epoch"),
-        (minutes / 0.9, "without its validation split"),
+        (minutes * 0.9, "on all 50,000 images"),
+        (cost("slim", RECIPES["fast"].epochs) * 1e3 / 60, "see smaller images"),
         (2 * minutes, "too large"),
     ]:
         assert said in ask(wrong), said
@@ -203,23 +205,22 @@ def test_exercise_4(verdict):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((0, 18, 14), "right."),
-        ((0.0, 18, 14.0), "right."),
+        ((0, 8, 14), "right."),
+        ((0.0, 8, 14.0), "right."),
         ((0, ..., 14), "waiting"),
-        ((0.5, 18, 14), "a 2 in the mirror"),
-        ((1, 18, 14), "all digits"),
-        ((0.1, 18, 14), "mirroring is too large"),
-        ((0, 32, 14), "As many as now"),
-        ((0, 9, 14), "their negatives"),
-        ((0, 54, 14), "of three colors"),
-        ((0, 27, 14), "components of color patches"),
+        ((0.5, 8, 14), "a 2 in the mirror"),
+        ((1, 8, 14), "all digits"),
+        ((0.1, 8, 14), "mirrored is too large"),
+        ((0, 24, 14), "As many as now"),
+        ((0, 4, 14), "their negatives"),
+        ((0, 12, 14), "components of color patches"),
         ((0, 2, 14), "more than one pixel"),
-        ((0, 16, 14), "filters is too small"),
-        ((0, 18, 2), "hardly be seen"),
-        ((0, 18, 7), "how much larger"),
-        ((0, 18, 98), "not an area"),
-        ((0, 18, 16), "have 32 pixels"),
-        ((0, 18, 28), "translation is too large"),
+        ((0, 7, 14), "filters is too small"),
+        ((0, 8, 2), "hardly be seen"),
+        ((0, 8, 7), "how much larger"),
+        ((0, 8, 98), "not an area"),
+        ((0, 8, 16), "have 32 pixels"),
+        ((0, 8, 28), "translation is too large"),
     ],
 )
 def test_exercise_5(verdict, answer, said):

@@ -71,10 +71,17 @@ def test_training_and_validation_are_disjoint_and_together_the_whole(image_folde
     assert parts[0] | parts[1] == with_all
 
 
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, 10, float("nan")])
+@pytest.mark.parametrize("fraction", [1, -0.1, 10, float("nan")])
 def test_an_impossible_fraction_is_refused(image_folder, fraction):
-    with pytest.raises(ValueError, match=r"validation fraction must be in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"validation fraction must be in \[0, 1\)"):
         load_data(image_folder, validation=fraction)
+
+
+def test_without_a_fraction_all_images_are_trained_on(image_folder):
+    held_out, whole = (load_data(image_folder, validation=part) for part in (0.4, 0))
+    assert len(whole.train) == len(held_out.train) + len(held_out.validation)
+    assert not len(whole.validation) and len(whole.test) == len(held_out.test)
+    assert whole.fingerprint != held_out.fingerprint
 
 
 @pytest.mark.parametrize("name", ["shapes", "cifar10", "cifar10-jpeg"])

@@ -268,6 +268,24 @@ def test_the_command_takes_an_image_size(tmp_path, image_folder):
     assert json.loads(file.read_text())["image_size"] == 16
 
 
+def test_the_command_trains_on_all_images_where_the_schedule_needs_none_held_out(
+    tmp_path, image_folder, capsys
+):
+    folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "kept")]
+    photos = ["--data", str(image_folder), "--epochs", "2", "--device", "cpu"]
+    with pytest.raises(SystemExit, match="no validation images, by which the schedule 'plateau'"):
+        main([*photos, "--recipe", "quick", "--validation", "0", *folders])
+    main([*photos, "--recipe", "fast", *folders])
+    (file,) = (tmp_path / "results").glob("*.json")
+    record = json.loads(file.read_text())
+    assert (record["validation_images"], record["validation_top_1"]) == (0, None)
+    assert "validation" not in capsys.readouterr().out.splitlines()[-1]
+    file.unlink()
+    again = ["--checkpoints", str(tmp_path / "others"), *folders[:2]]
+    main([*photos, "--recipe", "fast", "--validation", "0.5", *again])
+    assert json.loads(file.read_text())["validation_images"] > 0
+
+
 LOADS_OTHERWISE = """
 import os
 import vgglib.__main__ as command

@@ -9,6 +9,7 @@ from torch import nn
 from vgglib.configurations import vgg
 from vgglib.data import Split
 from vgglib.evaluation import (
+    accuracy_by_views,
     calibration_error,
     confusion_matrix,
     evaluate,
@@ -172,6 +173,19 @@ def test_without_mirror_only_the_image_counts(split):
     expected = torch.stack([softmax(1, 0, 0), softmax(0, 0, 3)])
     output = predict(LeftEdge(), split.images, torch.Tensor.float, mirror=False)
     torch.testing.assert_close(output, expected)
+
+
+def test_six_views_are_both_images_where_they_are_and_moved_by_a_pixel_to_either_side():
+    """A moved view of 3x3 has the middle pixel in its corner, for the border is mirrored."""
+    images = torch.zeros(2, 3, 3, 3, dtype=torch.uint8)
+    for image, middle in zip(images, (3, 0), strict=True):
+        image[0, 0, 0], image[1, 0, 2], image[2, 1, 1] = 4, 5, middle
+    model, split = LeftEdge(), Split(images, torch.tensor([2, 1]))
+    said = predict(model, images, torch.Tensor.float)
+    found = accuracy_by_views(model, split, torch.Tensor.float, said)
+    # Red alone; red and green with the mirror image, of which green is stronger; and then blue.
+    assert found == {"1": 0.0, "2": 50.0, "6": 100.0}
+    assert len(model.seen) == 2 + 1 + 2 * 2
 
 
 def test_batches_go_through_one_after_the_other(split):

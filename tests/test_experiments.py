@@ -17,6 +17,7 @@ from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
 from vgglib.experiments import (
+    cost_of_training,
     make_network,
     make_transforms,
     package_version,
@@ -37,7 +38,7 @@ from vgglib.recipes import (
     deeper,
     register,
 )
-from vgglib.records import FIELDS, read_records
+from vgglib.records import FIELDS, read_records, write_record
 from vgglib.statistics import channel_statistics
 from vgglib.tracing import trace
 from vgglib.transforms import (
@@ -550,7 +551,7 @@ def test_a_recipe_with_batch_norm_normalizes_and_does_not_grow(data):
 
 @pytest.fixture(scope="module")
 def larger():
-    """Images of 32x32 pixels, which the five pools of the slim network need."""
+    """Images of 32x32 pixels, which the slim network needs."""
     return load_data("shapes", image_size=32, train_images=60, validation=1 / 3, test_images=30)
 
 
@@ -562,11 +563,11 @@ def test_whitened_outputs_are_uncorrelated_and_the_filters_stay(larger):
     first = conv.weight.clone()
     mean = channel_statistics(data.train.images).mean.float()
     centered = data.train.images.float() / 255 - mean[:, None, None]
-    output = torch.nn.functional.conv2d(centered, first)[:, :16].transpose(0, 1).flatten(1)
+    output = torch.nn.functional.conv2d(centered, first)[:, :12].transpose(0, 1).flatten(1)
     covariance = output @ output.T / output.shape[1]
     assert torch.allclose(covariance, covariance.diag().diag(), atol=1e-3)
     assert covariance.diag().max() <= 1.001
-    assert torch.equal(first[:16], -first[16:])
+    assert torch.equal(first[:12], -first[12:])
     trained = run(data, "slim", replace(recipe, name="white")).model
     assert torch.equal(trained.features.stack1.conv1.weight, first)
 
@@ -580,6 +581,37 @@ def test_the_operations_of_a_training_are_six_for_each_multiply_add(data):
     assert training_pflop(10**6, 10**9) == pytest.approx(6.0)
 
 
+def test_smaller_images_cost_less(larger):
+    recipe = replace(RECIPES["fast"], width=1 / 4, batch_size=20)
+    network = make_network("slim", larger, recipe)
+    whole, small = (6 * trace(network, side).multiply_adds * 40 for side in (32, 22))
+    assert (recipe.epochs, recipe.small_epochs, recipe.small_size(32, 64)) == (9, 4, (22, 44))
+    cost = cost_of_training(network, recipe, 40)
+    assert 1e15 * cost == pytest.approx(5 * whole + 4 * small)
+    short = recipe.shortened(2)
+    assert short.small_epochs == 1
+    assert 1e15 * cost_of_training(network, short, 40) == pytest.approx(whole + small)
+
+
+def test_the_record_of_moved_images_has_the_accuracy_by_views(data):
+    assert "top_1_by_views" not in run(data).record
+    done = run(data, recipe=replace(RECIPE, translation=1))
+    by_views = done.record["top_1_by_views"]
+    assert list(by_views) == ["1", "2", "6"]
+    assert by_views["2"] == done.record["top_k_accuracy"][0]
+    alone = evaluate(done.model, data.test, done.test_transform, mirror=False)
+    assert by_views["1"] == round(alone.top_1, 2)
+
+
+def test_a_record_of_all_images_says_that_none_validated(larger, tmp_path):
+    whole = load_data("shapes", image_size=32, train_images=60, validation=0, test_images=30)
+    record = run(whole, "slim", replace(RECIPES["fast"].shortened(2), width=1 / 4)).record
+    assert record["validation_top_1"] is None and record["validation_images"] == 0
+    assert record["history"]["validation_top_1"] == [None, None]
+    write_record(tmp_path, record)
+    assert read_records(tmp_path)[0]["validation_top_1"] is None
+
+
 def test_the_record_holds_all_settings(data):
     wanted = {f.name: getattr(RECIPE, f.name) for f in fields(RECIPE)}
     assert run(data).record["settings"] == wanted | {
@@ -591,7 +623,7 @@ def test_the_record_holds_all_settings(data):
 def test_the_later_recipes_learn_and_resume_bit_for_bit(larger, tmp_path, monkeypatch, name):
     """Their momentum, schedule and average of weights are in the checkpoint too."""
     data = larger
-    recipe = replace(RECIPES[name], epochs=3, batch_size=10, width=1 / 16)
+    recipe = replace(RECIPES[name].shortened(3), batch_size=10, width=1 / 4)
     model = NETWORKS[name][0]
     whole = run(data, model, recipe)
     losses = whole.training.history["train_loss"]

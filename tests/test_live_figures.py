@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -66,6 +67,21 @@ def test_what_try_it_says_of_the_network_for_photographs():
     ranges = [r for r in live_figures.how_often_right(*predictions) if r["images"] >= 50]
     assert len(ranges) >= 7
     assert all(r["right"] / r["images"] > r["to"] for r in ranges)
+
+
+def test_picture_and_mirror_image_disagree_where_try_it_says_so():
+    assert "They disagree about the astronaut's face." in (ROOT / "pages" / "try_it.md").read_text()
+    trained = load_trained("slim")
+    folder = ROOT / "assets" / "pictures"
+    disagree = set()
+    for file in sorted(folder.glob("*.webp")):
+        square = live_figures.middle(Image.open(file).convert("RGB"))
+        image = trained.transform(torch.from_numpy(np.array(square)).permute(2, 0, 1))
+        with torch.no_grad():
+            said = trained.model(torch.stack([image, image.flip(-1)])).argmax(dim=1)
+        if said[0] != said[1]:
+            disagree.add(file.stem)
+    assert disagree == {"astronaut"}
 
 
 def test_each_picture_says_where_it_is_from_and_what_may_be_done_with_it():

@@ -171,8 +171,6 @@ def test_slim_comes_with_the_package_and_is_that_of_its_record():
     records = {record_name(r): r for r in read_records(book_results())}
     record = records[slim.record]
     assert (record["model"], record["recipe"], record["dataset"]) == ("slim", "fast", "cifar10")
-    best = [r["validation_top_1"] for r in records.values()
-            if (r["recipe"], r["dataset"]) == ("fast", "cifar10")]  # fmt: skip
-    assert record["validation_top_1"] == max(best)
+    assert record["seed"] == 0 and record["epochs"] == vgglib.RECIPES["fast"].epochs
     file = book_results() / "networks" / "slim.safetensors"
     assert file.stat().st_size < 10e6

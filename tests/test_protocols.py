@@ -51,7 +51,7 @@ def images():
     + [("slim", 32), ("slim", 64), ("I", (24, 40))],
 )
 def test_at_the_training_size_the_logits_are_the_same(name, size):
-    net = network(name, size, width=1 / 16 if name == "slim" else 1 / 32, num_classes=4)
+    net = network(name, size, width=1 / 8 if name == "slim" else 1 / 32, num_classes=4)
     x = torch.randn(2, 3, *net.image_size)
     with torch.no_grad():
         logits = ConvolutionalVGG(net)(x)

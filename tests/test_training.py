@@ -1199,10 +1199,128 @@ def test_a_network_whose_weights_are_all_frozen_is_refused(data):
         run(data, model)
 
 
-def test_data_without_validation_images_are_refused(data):
-    nothing = data.validation.take(torch.arange(0))
-    with pytest.raises(ValueError, match="there are no validation images"):
-        run(replace(data, validation=nothing), make_model())
+def without_validation(data):
+    return replace(data, validation=data.validation.take(torch.arange(0)))
+
+
+def test_a_plateau_needs_validation_images(data):
+    with pytest.raises(ValueError, match="there are no validation images, by which the schedule"):
+        run(without_validation(data), make_model())
+
+
+def test_a_plan_needs_none_and_its_history_says_so(data, tmp_path):
+    recipe = replace(RECIPE, schedule="one_cycle", epochs=3)
+    found = {}
+    for name, images in {"held out": data, "all": without_validation(data)}.items():
+        model = make_model()
+        done = run(images, model, recipe, checkpoint=tmp_path / f"{name}.pt")
+        found[name] = weights(model), done.history
+    (held_out, history), (whole, without) = found.values()
+    assert without["validation_top_1"] == without["validation_loss"] == [None] * 3
+    assert without["train_loss"] == history["train_loss"] and None not in history["validation_loss"]
+    assert all(torch.equal(held_out[name], whole[name]) for name in held_out)
+
+
+# --------------------------------------------------------------------------------------------------
+# What an epoch shows
+# --------------------------------------------------------------------------------------------------
+
+
+class Seen:
+    """A transform that keeps the batches it is given."""
+
+    def __init__(self, transform):
+        self.transform, self.batches = transform, []
+
+    def __call__(self, images):
+        self.batches.append(images.clone())
+        return self.transform(images)
+
+
+def test_half_of_the_images_are_mirrored_and_the_other_half_in_the_next_epoch(data):
+    recipe = replace(RECIPE, schedule="one_cycle", epochs=3, flip=0.0, alternating_flip=True)
+    augment, preprocess = make_transforms(data, recipe)
+    seen = Seen(augment)
+    run(data, make_model(), recipe, transforms=(seen, preprocess))
+    shown = torch.cat(seen.batches).split(len(data.train))
+    assert len(shown) == 3
+    as_they_are = []
+    for epoch in shown:
+        equal = (epoch[:, None] == data.train.images[None]).flatten(2).all(dim=2).any(dim=0)
+        mirrored = epoch.flip(-1)
+        other = (mirrored[:, None] == data.train.images[None]).flatten(2).all(dim=2).any(dim=0)
+        assert torch.equal(equal, ~other)  # no image of these is its own mirror image
+        as_they_are.append(equal)
+    assert torch.equal(as_they_are[0], ~as_they_are[1])
+    assert torch.equal(as_they_are[0], as_they_are[2])
+    assert 10 < as_they_are[0].sum() < 30  # of 40
+
+
+class AnySize(torch.nn.Module):
+    """A network for images of any size, which notes the sides of those that it learns from."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(3, 10))
+        self.sides = []
+
+    def forward(self, images):
+        if self.training:
+            self.sides.append(images.shape[-1])
+        return images.mean(dim=(2, 3)) @ self.weight
+
+
+def test_the_first_epochs_may_see_smaller_images(data):
+    recipe = replace(
+        RECIPE, schedule="one_cycle", epochs=3, batch_size=40, small_factor=0.75, small_epochs=2
+    )
+    model = AnySize()
+    run(data, model, recipe)
+    assert model.sides == [6, 6, 8]
+
+
+def test_a_network_for_one_size_is_refused_where_the_first_images_are_smaller(data):
+    recipe = replace(RECIPE, schedule="one_cycle", small_epochs=1)
+    with pytest.raises(ValueError, match="takes one size alone: choose one with a global_pool"):
+        run(data, make_model(), recipe)
+
+
+def test_a_mirroring_that_alternates_and_small_images_go_on_as_they_were(data, tmp_path):
+    recipe = replace(
+        RECIPE,
+        schedule="one_cycle",
+        flip=0.0,
+        alternating_flip=True,
+        small_factor=0.75,
+        small_epochs=2,
+    )
+    whole = AnySize()
+    run(data, whole, recipe)
+    path, model = tmp_path / "run.pt", AnySize()
+    with pytest.MonkeyPatch.context() as patch:
+        do_at(("save", 1), stop, patch.setattr)
+        with pytest.raises(Stop):
+            run(data, model, recipe, checkpoint=path)
+    model = AnySize()
+    run(data, model, recipe, checkpoint=path)
+    assert same(model, weights(whole))
+
+
+@pytest.mark.parametrize("muon", [0.0, 0.1])
+def test_biases_of_convolutions_and_normalizations_have_a_rate_of_their_own(muon):
+    model = vgg("I", num_classes=4, image_size=8, width=1 / 32, batch_norm=True)
+    settings = {"learning_rate": 0.1, "weight_decay": 0.5, "muon": muon, "bias_rate": 4.0}
+    groups = make_optimizer(model, replace(RECIPE, **settings)).param_groups
+    found = {id(w): group for group in groups for w in group["params"]}
+    assert len(found) == len(list(model.parameters()))
+    for name, weight in model.named_parameters():
+        group = found[id(weight)]
+        if name.startswith("features") and name.endswith("bias"):
+            assert (group["lr"], group["weight_decay"]) == (0.4, 0.125)
+        elif muon and weight.dim() == 4:
+            assert group["lr"] == muon
+        else:
+            assert (group["lr"], group["weight_decay"]) == (0.1, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from vgglib.experiments import Experiment, run_series
 from vgglib.machine.files import atomic_write, check_writable
 from vgglib.miniature import fill_tables, plan_tables, test_record_name
 from vgglib.optimization import make_optimizer
-from vgglib.recipes import SERIES, Recipe, deeper
+from vgglib.recipes import HELD_OUT, SERIES, Recipe, deeper
 from vgglib.records import (
     check_replaceable,
     read_records,
@@ -80,7 +80,7 @@ PLAN = (
     Part("ablation", (0, 1, 2)),
     Part("starts", (0, 1, 2)),
     Part("classic", (1, 2), ("I",)),
-    Part("fast", (1, 2)),
+    Part("fast", tuple(range(1, 10))),
     Part("classic", (1,), ("II",)),
     Part("modern", (1,), ("III",)),
     Part("scales", (0, 1)),
@@ -104,6 +104,11 @@ class Chain:
     names: tuple[str, ...]
     seed: int
 
+    @property
+    def held_out(self) -> float:
+        """Fraction of the training images that is."""
+        return HELD_OUT.get(self.recipe.name, 0.1)
+
     def trainings(self) -> Iterator[tuple[str, Recipe, str]]:
         """Name, recipe and file of the record of each."""
         for number, name in enumerate(self.names):
@@ -121,7 +126,8 @@ def chains(part: Part, settings: Settings, seeds: tuple[int, ...] = ()) -> list[
             known = vgglib.NETWORKS[recipe.name]
             wanted = part.networks or known
             rows = with_starts(wanted, known, True) if recipe.grows else [(n,) for n in wanted]
-            found += [Chain(part.data or settings.data, recipe, row, seed) for row in rows]
+            images = part.data or settings.data
+            found += [Chain(images, recipe, row, seed) for row in rows]
     return found
 
 
@@ -184,15 +190,17 @@ class Work:
     def __init__(self, settings: Settings, planned: list[tuple[Part, list[Chain]]]) -> None:
         self.settings, self.plan = settings, planned
         self.device = vgglib.choose_device(settings.device)
-        self.loaded: dict[str, Data] = {}
+        self.loaded: dict[tuple[str, float], Data] = {}
         self.expected: dict[str, float] = {}  # seconds of what is not done, by the record's file
         self.took = self.was_expected = 0.0
 
-    def data(self, name: str) -> Data:
+    def data(self, name: str, held_out: float) -> Data:
         """Loaded once."""
-        if name not in self.loaded:
-            self.loaded[name] = vgglib.load_data(name, root=self.settings.downloads)
-        return self.loaded[name]
+        if (name, held_out) not in self.loaded:
+            self.loaded[name, held_out] = vgglib.load_data(
+                name, root=self.settings.downloads, validation=held_out
+            )
+        return self.loaded[name, held_out]
 
     def estimate(self) -> None:
         """Print how long each part takes."""
@@ -202,11 +210,12 @@ class Work:
             seconds = 0.0
             trainings = {file: chain for chain in of_part for *_, file in chain.trainings()}
             for file in trainings.keys() & known.keys():
-                self._check_images(known[file], self.data(trainings[file].data))
+                chain = trainings[file]
+                self._check_images(known[file], self.data(chain.data, chain.held_out))
             undone = {t[2]: (c, t) for c in of_part for t in missing(c, self.settings.results)}
             for file, (chain, (name, recipe, _)) in undone.items():
                 if file not in self.expected:  # of a part before
-                    data = self.data(chain.data)
+                    data = self.data(chain.data, chain.held_out)
                     self.expected[file] = seconds_of_training(name, recipe, data, self.device)
                     seconds += self.expected[file]
             what = " ".join([part.series, *part.networks, *(["on", part.data] * bool(part.data))])
@@ -233,7 +242,7 @@ class Work:
                 self._test_by_protocols(of_part)
 
     def _train(self, chain: Chain) -> dict[str, Experiment]:
-        data = self.data(chain.data)
+        data = self.data(chain.data, chain.held_out)
 
         def report(experiment: Experiment) -> None:
             file = record_name(experiment.record)
@@ -262,7 +271,7 @@ class Work:
         write_predictions(results, record, experiment.test.probabilities, data.test.labels)
         if record["recipe"] == "fast" and data.name in _PAIR and self.settings.data == _PAIR[0]:
             (other,) = (name for name in _PAIR if name != data.name)
-            test = self.data(other).test
+            test = self.data(other, HELD_OUT[record["recipe"]]).test
             precision = vgglib.choose_precision(self.device)
             said = predict(
                 experiment.model, test.images, experiment.test_transform, precision=precision
@@ -273,17 +282,13 @@ class Work:
             self._keep_network(record)
 
     def _keep_network(self, record: dict[str, Any]) -> None:
-        """The best of the small networks by the validation split, for who wants to use one.
+        """The small network of the first seed, for who wants to use one.
 
-        Of all epochs: a short try does not replace the one that is there.
+        Not the best of the seeds: without a validation split only the test set could tell which
+        that is. Of all epochs: a short try does not replace the one that is there.
         """
         name = record_name(record)
-        of_recipe = [
-            r["validation_top_1"]
-            for r in read_records(self.settings.results)
-            if all(r[key] == record[key] for key in ("dataset", "recipe", "model"))
-        ]
-        if record["validation_top_1"] == max(of_recipe):
+        if record["seed"] == 0 and self.settings.epochs is None:
             checkpoint = self.settings.checkpoints / name.replace(".json", ".pt")
             network = replace(load_trained(checkpoint), record=name)
             save_trained(
@@ -312,7 +317,8 @@ class Work:
                     for chain in own
                     for name, experiment in self._train(chain).items()
                 }
-                fill_tables(cells, trained, self.data(own[0].data), results=folder)
+                data = self.data(own[0].data, own[0].held_out)
+                fill_tables(cells, trained, data, results=folder)
 
     def renew_pages(self) -> None:
         """Execute the chapters with tables; copies of them where the records are not the book's."""

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vgglib import VGG
+from vgglib.inspection import split_at_pool
 
 # Smaller tensors stay as they are: there is nothing to gain.
 _LARGE = 1000
@@ -31,20 +32,17 @@ class ForBrowser(nn.Module):
     """A network in evaluation mode that gives what the page shows.
 
     Args:
-        network: for images whose sides its pools halve without rest.
-        pool: number of the pool before which the evidence is looked for, from 1: the maps there are
-            small enough to know classes and large enough to show a place.
+        network: of convolutions that keep the size or lose a little of it, and 2x2 pools.
+        pool: number of the pool before which the evidence is looked for, from 1, see
+            :func:`~vgglib.inspection.class_activation`: the maps there are small enough to know
+            classes and large enough to show a place.
     """
 
     def __init__(self, network: VGG, pool: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for name, block in network.features.named_children():
-            if name == f"pool{pool}":
-                self.before = nn.Sequential(*layers)
-                layers = []
-            layers += list(block) if isinstance(block, nn.Sequential) else [block]
-        self.after = nn.ModuleList([*layers, network.flatten, *network.classifier])
+        before, after = split_at_pool(network, pool)
+        self.before = nn.Sequential(*before)
+        self.after = nn.ModuleList([*after, network.flatten, *network.classifier])
         # The first convolution and its activation: what a reader is shown of the first layer.
         activations = (nn.ReLU, nn.GELU)
         self.first = 1 + next(i for i, m in enumerate(self.before) if isinstance(m, activations))
@@ -105,8 +103,11 @@ def back(layer: nn.Module, entered: Tensor, gradient: Tensor) -> Tensor:
     if isinstance(layer, nn.MaxPool2d):
         # To the largest of each four. Where several are, in equal parts: torch takes the first, and
         # the mean over a map, which is all that is made of it here, is the same.
-        largest = (entered == _enlarged(layer(entered))).float()
-        return largest * _enlarged(gradient / (4 * F.avg_pool2d(largest, 2)))
+        largest = (entered == _enlarged(layer(entered), entered)).float()
+        return largest * _enlarged(gradient / (4 * F.avg_pool2d(largest, 2)), entered)
+    if isinstance(layer, nn.AdaptiveMaxPool2d):
+        largest = (entered == layer(entered)).float()
+        return largest * (gradient / largest.sum(dim=(2, 3), keepdim=True))
     if isinstance(layer, nn.Flatten):
         return gradient.reshape(entered.shape)
     if isinstance(layer, nn.Dropout):
@@ -114,8 +115,11 @@ def back(layer: nn.Module, entered: Tensor, gradient: Tensor) -> Tensor:
     raise TypeError(f"the way back through {type(layer).__name__} is not written")
 
 
-def _enlarged(maps: Tensor) -> Tensor:
-    return F.interpolate(maps, scale_factor=2.0, mode="nearest")
+def _enlarged(maps: Tensor, like: Tensor) -> Tensor:
+    """Each value four times; a row or column that the pool left out, for an odd side, is 0."""
+    maps = F.interpolate(maps, scale_factor=2.0, mode="nearest")
+    rows, columns = (a - b for a, b in zip(like.shape[2:], maps.shape[2:], strict=True))
+    return F.pad(maps, (0, columns, 0, rows))
 
 
 def export(network: VGG, path: Path, pool: int) -> None:

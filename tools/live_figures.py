@@ -46,7 +46,7 @@ SHOWN = 12
 #: Side of the images that the networks of "Try it" get.
 SIDE = 32
 #: Where "Try it" looks for the evidence in a photograph: before the third pool the maps of ``slim``
-#: are of 8x8; those before its last, of 2x2, show no place.
+#: are of 7x7; those before its last, of 3x3, hardly show a place.
 PHOTOGRAPHS_POOL = 3
 #: The color of each network in charts of trainings.
 NETWORK_COLORS = {"I": BLUE, "II": GREEN, "III": RED, "slim": PINK}

@@ -10,17 +10,22 @@ import torch
 from torch import nn
 
 from vggcheck.answers import choice, describe, exercise, first, number, ratio
-from vgglib import RECIPES, Recipe, trace, training_pflop
-from vgglib.experiments import Experiment
+from vgglib import RECIPES, trace, training_pflop, vgg
+from vgglib.experiments import Experiment, cost_of_training
 from vgglib.optimization import one_cycle
 
 _close = functools.partial(ratio, tolerance=0.02)  # of numbers that may be rounded
-TRAINED = 45_000  # images of CIFAR-10 without the validation split
+_TRAINED = 50_000  # images: `fast` holds none out
 
 
 @functools.cache
 def _pflop(name: str, epochs: int, images: int) -> float:
     return training_pflop(trace(name).multiply_adds, epochs * images)
+
+
+@functools.cache
+def _pflop_of_fast(images: int = _TRAINED) -> float:
+    return cost_of_training(vgg("slim"), RECIPES["fast"], images)
 
 
 @exercise(1)
@@ -30,7 +35,7 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
     second, third = (_pflop(name, 100, 50_000) for name in ("II", "III"))
     way = one + second + third
     epochs = RECIPES["fast"].epochs
-    by_fast = _pflop("slim", epochs, TRAINED)
+    by_fast = _pflop_of_fast()
     unit = "A PFLOP is 10^15 operations."
     return first(
         _close(
@@ -66,9 +71,10 @@ def exercise_1(pflop_of_one: float, pflop_of_all: float, trainings: float) -> st
             what="The number of trainings",
             mistakes=[
                 (
-                    way / _pflop("slim", epochs, 50_000),
-                    "`fast` is trained on CIFAR-10 without its validation split.",
+                    way / _pflop("slim", epochs, _TRAINED),
+                    "The first epochs of `fast` see smaller images, which cost less.",
                 ),
+                (way / _pflop_of_fast(45_000), "`fast` is trained on all 50,000 images."),
                 (way * epochs / by_fast, f"A training by `fast` has {epochs} epochs."),
                 (one / by_fast, "That is for I alone."),
                 (by_fast / way, "The other way round: which of the two is more?"),
@@ -82,7 +88,7 @@ def exercise_2(
     minutes: float, rate: float, records: Iterable[Mapping[str, Any]], dataset: str
 ) -> str | None:
     """Minutes of ``fast`` at 1 TFLOP/s; TFLOP/s of a record of I and ``classic``."""
-    flop = 1e15 * _pflop("slim", RECIPES["fast"].epochs, TRAINED)
+    flop = 1e15 * _pflop_of_fast()
     takes = flop / 1e12 / 60
     hint = _close(
         minutes,
@@ -94,7 +100,11 @@ def exercise_2(
             (takes / 2, "A multiply-add is two operations."),
             (takes / 3, "The way back costs too."),
             (takes / RECIPES["fast"].epochs, "That is a single epoch."),
-            (takes * 50 / 45, "`fast` is trained on CIFAR-10 without its validation split."),
+            (
+                takes * _pflop("slim", RECIPES["fast"].epochs, _TRAINED) / _pflop_of_fast(),
+                "The first epochs of `fast` see smaller images, which cost less.",
+            ),
+            (takes * 45 / 50, "`fast` is trained on all 50,000 images."),
         ],
     )
     if hint:
@@ -252,19 +262,18 @@ def exercise_4(
 
 
 @exercise(5)
-def exercise_5(flip: float, filters: int, translation: int) -> str | None:
+def exercise_5(mirrored: float, filters: int, translation: int) -> str | None:
     """Mirroring and first filters for gray digits, and the translation for 224 pixels."""
-    recipe: Recipe = RECIPES["fast"]
     components = _gray_components()
     now = trace("slim").rows[0].output_shape[0]
-    moved = recipe.translation
+    moved = RECIPES["fast"].translation
     return first(
         number(
-            flip,
+            mirrored,
             0.0,
-            what="The probability of mirroring",
+            what="The part of the images that is mirrored",
             mistakes=[
-                (recipe.flip, "That is the setting as it is. What is a 2 in the mirror?"),
+                (0.5, "That is the recipe as it is. What is a 2 in the mirror?"),
                 (1.0, "Then all digits would be mirrored."),
             ],
         ),
@@ -275,7 +284,6 @@ def exercise_5(flip: float, filters: int, translation: int) -> str | None:
             mistakes=[
                 (now, "As many as now. How many different numbers are in a gray patch?"),
                 (components, "Those are the components. What about their negatives?"),
-                (6 * components, "That would be for patches of three colors."),
                 (3 * components, "Those are the components of color patches."),
                 (2, "One channel is left, but a patch has more than one pixel."),
             ],
@@ -295,8 +303,9 @@ def exercise_5(flip: float, filters: int, translation: int) -> str | None:
 
 
 def _gray_components() -> int:
-    """How many components of gray 3x3 patches, stored as RGB, have any variance."""
+    """How many components of gray patches, stored as RGB, have any variance."""
     generator = torch.Generator().manual_seed(0)
-    gray = torch.rand(200, 1, 3, 3, generator=generator, dtype=torch.float64)
+    size = vgg("slim").features.stack1.conv1.kernel_size
+    gray = torch.rand(200, 1, *size, generator=generator, dtype=torch.float64)
     patches = gray.expand(-1, 3, -1, -1).reshape(200, -1)
     return int(torch.linalg.matrix_rank(torch.cov(patches.T)))

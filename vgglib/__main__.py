@@ -27,7 +27,7 @@ from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.machine.distributed import InAllProcesses
 from vgglib.machine.files import check_writable
 from vgglib.miniature import fill_tables, plan_tables
-from vgglib.recipes import NETWORKS, SERIES
+from vgglib.recipes import HELD_OUT, NETWORKS, SERIES
 
 
 def run(given: argparse.Namespace) -> None:
@@ -55,7 +55,13 @@ def run(given: argparse.Namespace) -> None:
         # The first process downloads what is missing, then the others read it too.
         loaded: list[Data] = []
         load = functools.partial(
-            load_data, given.data, root=given.downloads, image_size=given.image_size
+            load_data,
+            given.data,
+            root=given.downloads,
+            image_size=given.image_size,
+            validation=HELD_OUT.get(given.recipe, 0.1)
+            if given.validation is None
+            else given.validation,
         )
         distributed.from_first(lambda: loaded.append(load()))
         data = loaded[0] if loaded else load()
@@ -127,12 +133,12 @@ def check_same(fingerprints: Sequence[str]) -> None:
 def summary(experiment: Experiment) -> str:
     """A line for a finished training."""
     record = experiment.record
-    balanced = record.get("balanced_top_1")
+    balanced, validated = record.get("balanced_top_1"), record["validation_top_1"]
     return (
         f"{record['recipe']}, {record['model']}, seed {record['seed']}:"
         f" test top-1 {experiment.test.top_1:.2f} %,"
         f"{'' if balanced is None else f' mean over the classes {balanced:.2f} %,'}"
-        f" validation {record['validation_top_1']:.2f} %,"
+        f"{'' if validated is None else f' validation {validated:.2f} %,'}"
         f" {record['training_pflop']:.3f} PFLOP,"
         f" {record['train_seconds'] / 60:.1f} minutes, {record['device']}"
     )
@@ -163,6 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--networks", nargs="+", choices=list(CONFIGURATIONS), help="those of the recipe by default"
     )
     add("--seeds", default=[0], nargs="+", type=int)
+    add(
+        "--validation",
+        type=float,
+        help="fraction of the training images that is held out, to choose by; by default a tenth,"
+        " or none by the recipe fast",
+    )
     add("--epochs", type=int, help="fewer or more, with patience in proportion")
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     add("--precision", default="auto", choices=["auto", *PRECISIONS])

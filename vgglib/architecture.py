@@ -7,6 +7,7 @@ Zisserman 2015.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,7 +17,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from vgglib.checks import check_choice, check_int, check_tensors
+from vgglib.checks import check_bool, check_choice, check_int, check_tensors
 from vgglib.descriptors import (
     ConvDescriptor,
     LinearDescriptor,
@@ -25,7 +26,7 @@ from vgglib.descriptors import (
     parse_list,
 )
 
-INITIALIZATIONS = ("he", "glorot", "paper")
+INITIALIZATIONS = ("he", "glorot", "paper", "identity")
 
 # To a tracer the check of the images is one call, into which it does not look.
 torch.fx.wrap("check_images")
@@ -74,6 +75,8 @@ class StackedConv2d(nn.Sequential):
                     bias=conv.bias,
                     padding_mode=conv.padding_mode,
                 )
+                if conv.pool is not None:
+                    layers[f"pool{number}"] = nn.MaxPool2d(conv.pool)
                 if conv.batch_norm:
                     layers[f"norm{number}"] = nn.BatchNorm2d(conv.out_channels)
                 layers[f"activation{number}"] = make_activation(conv.activation)
@@ -140,8 +143,9 @@ class StackedLinear(nn.Sequential):
 class VGG(nn.Module):
     """Stacks of convolutions with a 2x2 max pool after each, then fully connected layers.
 
-    The paper, section 2.1. Returns logits, as ``torch.nn.functional.cross_entropy`` expects;
-    :meth:`probabilities` is the softmax of them.
+    The paper, section 2.1. A stack whose last descriptor has a ``pool`` gets none after it. Returns
+    logits, as ``torch.nn.functional.cross_entropy`` expects; :meth:`probabilities` is the softmax
+    of them.
 
     Args:
         conv_stacks: list of stacks, each a list of convolution descriptors.
@@ -149,6 +153,8 @@ class VGG(nn.Module):
         in_channels: channels of the images.
         image_size: side of the square images in pixels, or ``(height, width)``.
         initialization: how the weights are drawn, see :func:`initialize`.
+        global_pool: whether the last pool takes the largest value of the whole map. Such a network
+            takes images of other sizes than its own as well (not in the paper).
 
     Shape:
         Images ``(N, in_channels, height, width)``, float, to logits ``(N, classes)``.
@@ -167,9 +173,11 @@ class VGG(nn.Module):
         in_channels: int = 3,
         image_size: int | tuple[int, int] = 32,
         initialization: str = "he",
+        global_pool: bool = False,
     ) -> None:
         super().__init__()
         check_int("in_channels", in_channels, minimum=1)
+        check_bool("global_pool", global_pool)
         check_choice("initialization", initialization, INITIALIZATIONS)
         height, width = _check_image_size(image_size)
         if isinstance(conv_stacks, (str, Mapping)) or not isinstance(conv_stacks, Sequence):
@@ -184,18 +192,23 @@ class VGG(nn.Module):
         ]
         linear = parse_list(linear, LinearDescriptor, "linear")
 
-        sizes = pooled_size(stacks, height), pooled_size(stacks, width)
+        sizes = tuple(pooled_size(stacks, side, global_pool) for side in (height, width))
         if not all(sizes):
+            plain = all(conv.pool is None for stack in stacks for conv in stack)
             raise ValueError(
                 f"images of {height}x{width} pixels are too small for {len(stacks)} stacks, each"
-                f" with a 2x2 max pool: the smallest side that fits is {_smallest_size(stacks)}"
+                f" with a {'2x2 ' * plain}max pool: the smallest side that fits is"
+                f" {_smallest_size(stacks, global_pool)}"
             )
 
         features: OrderedDict[str, nn.Module] = OrderedDict()
         channels = in_channels
         for i, stack in enumerate(stacks, 1):
             features[f"stack{i}"] = StackedConv2d(stack, channels, where=f"stack {i}")
-            features[f"pool{i}"] = nn.MaxPool2d(kernel_size=2, stride=2)
+            if global_pool and i == len(stacks):
+                features[f"pool{i}"] = nn.AdaptiveMaxPool2d(1)
+            elif stack[-1].pool is None:
+                features[f"pool{i}"] = nn.MaxPool2d(kernel_size=2, stride=2)
             channels = features[f"stack{i}"].out_channels
         self.features = nn.Sequential(features)
         self.flatten = nn.Flatten()
@@ -206,6 +219,8 @@ class VGG(nn.Module):
         self.in_channels = in_channels
         self.image_size = (height, width)
         self.feature_size = sizes  # of the last pool's output, height and width
+        self.global_pool = global_pool
+        self.smallest_size = _smallest_size(stacks, global_pool)
         initialize(self, initialization)
 
     # TorchScript compiles what a network computes, and not what it tells about itself.
@@ -219,7 +234,8 @@ class VGG(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, classes)`` of preprocessed float images ``(N, channels, height, width)``."""
         if not torch.jit.is_scripting():
-            check_images(images, (self.in_channels, *self.image_size))
+            sides = ("height", "width") if self.global_pool else self.image_size
+            check_images(images, (self.in_channels, *sides), self.smallest_size)
         return self.classifier(self.flatten(self.features(images)))
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -249,6 +265,7 @@ class VGG(nn.Module):
             "linear": [asdict(linear) for linear in (*hidden, last)],
             "in_channels": self.in_channels,
             "image_size": self.image_size,
+            "global_pool": self.global_pool,
         }
 
 
@@ -263,12 +280,13 @@ def unwrap(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def check_images(images: Tensor, expected: tuple[int | str, ...]) -> None:
+def check_images(images: Tensor, expected: tuple[int | str, ...], smallest: int = 1) -> None:
     """Refuse what is no batch of preprocessed images.
 
     Args:
         images: to check.
         expected: channels, height and width; a side that may be anything is a word.
+        smallest: what such a side must have.
 
     Raises:
         ValueError: another shape.
@@ -276,12 +294,13 @@ def check_images(images: Tensor, expected: tuple[int | str, ...]) -> None:
     """
     check_tensors(images=images)
     fits = images.dim() == 4 and all(
-        isinstance(side, str) or side == own
+        own >= smallest if isinstance(side, str) else own == side
         for side, own in zip(expected, images.shape[1:], strict=True)
     )
     if not fits:
+        least = f" of at least {smallest} pixels" if smallest > 1 and "height" in expected else ""
         raise ValueError(
-            f"expected images of shape (N, {', '.join(map(str, expected))}),"
+            f"expected images{least} of shape (N, {', '.join(map(str, expected))}),"
             f" got {tuple(images.shape)}"
         )
     if not images.is_floating_point():
@@ -299,20 +318,23 @@ def _check_image_size(image_size: Any) -> tuple[int, int]:
     return tuple(size)
 
 
-def pooled_size(stacks: list[list[ConvDescriptor]], size: int) -> int:
+def pooled_size(stacks: list[list[ConvDescriptor]], size: int, global_pool: bool = False) -> int:
     """Side of the last pool's output for images of side ``size``; 0: a layer gets too little."""
-    for stack in stacks:
+    for i, stack in enumerate(stacks, 1):
         for conv in stack:
             size = conv.output_size(size)
-        size //= 2
+        if global_pool and i == len(stacks):
+            size = min(size, 1)
+        elif stack[-1].pool is None:
+            size //= 2
         if size < 1:
             return 0
     return size
 
 
-def _smallest_size(stacks: list[list[ConvDescriptor]]) -> int:
+def _smallest_size(stacks: list[list[ConvDescriptor]], global_pool: bool) -> int:
     size = 1
-    while not pooled_size(stacks, size):
+    while not pooled_size(stacks, size, global_pool):
         size += 1
     return size
 
@@ -334,11 +356,15 @@ def initialize(
             :math:`U(\pm\sqrt{6/(\text{fan-in} + \text{fan-out})})` (Glorot & Bengio 2010).
             ``"paper"``: :math:`N(0, 0.01^2)` everywhere (the paper, section 3.1, read with AlexNet,
             section 5: the paper calls :math:`10^{-2}` the variance, AlexNet the deviation).
+            ``"identity"``: the first filters of each convolution pass on one input channel each, as
+            it is, and the others are short, :math:`U(\pm\sqrt{1/\text{fan-in}})`: for networks
+            with batch normalization, whose image then reaches every layer (Jordan 2024, section
+            3.3); the last fully connected layer as under ``"he"``.
         generator: source of the draws; ``None`` is torch's global one.
 
     Raises:
         TypeError: ``scheme`` is no string.
-        ValueError: ``scheme`` is none of the three.
+        ValueError: ``scheme`` is none of these.
     """
     check_choice("initialization", scheme, INITIALIZATIONS)
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -347,6 +373,9 @@ def initialize(
             nn.init.xavier_uniform_(layer.weight, generator=generator)
         elif scheme == "paper" or (layer is layers[-1] and isinstance(layer, nn.Linear)):
             nn.init.normal_(layer.weight, 0.0, 0.01, generator=generator)
+        elif scheme == "identity" and isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+            nn.init.dirac_(layer.weight[: layer.in_channels])
         else:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         if layer.bias is not None:

@@ -21,6 +21,7 @@ class Configuration:
     image_size: int
     num_classes: int
     source: str
+    global_pool: bool = False
 
     @property
     def weight_layers(self) -> int:
@@ -66,19 +67,20 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "I": _zhong(_CIFAR_1, _conv(128), _conv(256), _conv(512)),
     "II": _zhong(_CIFAR_2, _conv(128), _conv(256, 2), _conv(512, 2)),
     "III": _zhong(_CIFAR_2, _conv(128), _conv(256, 2), _conv(512, 6)),
-    # Narrow where the images are large, and no hidden fully connected layer.
+    # Narrow where the images are large, and no hidden fully connected layer. The first filters are
+    # 2x2 and do not pad: an odd side halves to less, from 31 to 15, 7 and 3.
     "slim": Configuration(
         (
-            (_conv(32, bias=False, activation="gelu"), _conv(64, **_MODERN)),
-            (_conv(64, **_MODERN), _conv(128, **_MODERN)),
-            (_conv(256, 2, **_MODERN),),
-            (_conv(512, **_MODERN),),
-            (_conv(512, **_MODERN),),
+            (_conv(24, kernel_size=2, activation="gelu"), _conv(64, pool=2, **_MODERN)),
+            (_conv(64, **_MODERN), _conv(256, pool=2, **_MODERN)),
+            (_conv(256, **_MODERN), _conv(256, pool=2, **_MODERN)),
+            (_conv(256, **_MODERN),),
         ),
-        ({"out_features": 10},),
+        ({"out_features": 10, "bias": False},),
         32,
         10,
         "this book, Ten years later",
+        global_pool=True,
     ),
 }
 
@@ -148,6 +150,7 @@ def vgg(
         in_channels=in_channels,
         image_size=configuration.image_size if image_size is None else image_size,
         initialization=initialization,
+        global_pool=configuration.global_pool,
     )
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
 from vgglib import shapes
-from vgglib.checks import check_int, check_number, check_tensors
+from vgglib.checks import check_int, check_number, check_probability, check_tensors
 from vgglib.folders import LAYOUT, find_images, find_parts, read_squares
 from vgglib.machine.files import patience
 from vgglib.statistics import ChannelStatistics, channel_statistics
@@ -301,7 +301,8 @@ def load_data(
         root: where downloads go.
         image_size: side in pixels that shapes are drawn at. Images of a folder are rescaled so that
             their smaller side has it, and the square in the middle is kept.
-        validation: fraction of the training set, between 0 and 1, that is held out, in each class.
+        validation: fraction of the training set, from 0 to below 1, that is held out, in each
+            class. With 0 all images are trained on: when there is nothing left to choose.
         seed: of the draw of the validation split (and, for shapes, of the images).
         train_images: for shapes, how many training images are drawn, validation included.
         test_images: for shapes, how many test images are drawn.
@@ -331,8 +332,11 @@ def load_data(
         train_images=train_images,
         test_images=test_images,
     )
+    check_probability("the validation fraction", validation)
     for part, fraction in {"test": _TEST_FRACTION, "validation": validation}.items():
-        if part not in splits:
+        if part not in splits and not fraction:
+            splits[part] = splits["train"].take(torch.arange(0))
+        elif part not in splits:
             drawn = stratified_mask(splits["train"].labels, fraction, seed)
             splits[part] = splits["train"].take(drawn)
             splits["train"] = splits["train"].take(~drawn)

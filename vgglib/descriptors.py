@@ -49,6 +49,9 @@ class ConvDescriptor:
         batch_norm: batch normalization between convolution and activation.
         local_response_norm: AlexNet's normalization across channels after each activation, with
             AlexNet's constants (its section 3.3).
+        pool: side of a max pool between each convolution and what follows it, so that the
+            normalization and the activation have less to do. A stack that ends so has no other pool
+            (not in the paper).
 
     Raises:
         TypeError: a setting has the wrong type.
@@ -66,6 +69,7 @@ class ConvDescriptor:
     activation: str | Callable[[], nn.Module] = "relu"
     batch_norm: bool = False
     local_response_norm: bool = False
+    pool: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("out_channels", "layers", "kernel_size", "stride"):
@@ -76,6 +80,7 @@ class ConvDescriptor:
             check_bool(name, getattr(self, name))
         check_choice("padding_mode", self.padding_mode, PADDING_MODES)
         _check_activation(self.activation)
+        check_int("pool", self.pool, minimum=2, optional=True)
 
     @property
     def padded(self) -> int:
@@ -86,6 +91,7 @@ class ConvDescriptor:
         """Side of the output for an input of side ``size`` after all ``layers``; < 1: too small."""
         for _ in range(self.layers):
             size = (size + 2 * self.padded - self.kernel_size) // self.stride + 1
+            size //= self.pool or 1
             if size < 1:
                 return 0
         return size

@@ -269,3 +269,44 @@ def evaluate(
     counts = matrix.sum(dim=1)
     of_classes = (matrix.diagonal() / counts)[counts > 0]  # a small split may lack one
     return Evaluation(loss, accuracies, probabilities, 100 * of_classes.mean().item())
+
+
+def accuracy_by_views(
+    model: nn.Module,
+    split: Split,
+    transform: Callable[[Tensor], Tensor],
+    probabilities: Tensor,
+    **options,
+) -> dict[str, float]:
+    """Top-1 accuracy by how many views of each image are averaged: one, two, and six.
+
+    Two are the image and its mirror image. Six are these two, and both moved by a pixel along the
+    diagonal to either side, which together weigh as much (Jordan 2024, section 3.5).
+
+    Args:
+        model: see :func:`predict`.
+        split: see :func:`evaluate`.
+        transform: see :func:`predict`.
+        probabilities: of the two views, which :func:`evaluate` has found.
+        options: as in :func:`predict`.
+
+    Returns:
+        Percent, by the number of views as text: ``"1"``, ``"2"``, ``"6"``.
+    """
+
+    def moved(pixels: int) -> Callable[[Tensor], Tensor]:
+        def transform_and_move(images: Tensor) -> Tensor:
+            images = transform(images)
+            height, width = images.shape[-2:]
+            first = 1 + pixels
+            padded = F.pad(images, (1, 1, 1, 1), mode="reflect")
+            return padded[..., first : first + height, first : first + width]
+
+        return transform_and_move
+
+    alone = predict(model, split.images, transform, mirror=False, **options)
+    either = [predict(model, split.images, moved(pixels), **options) for pixels in (-1, 1)]
+    six = (probabilities + sum(either) / 2) / 2
+    by_views = {"1": alone, "2": probabilities, "6": six}
+    labels = split.labels.cpu()
+    return {views: float(top_k_accuracy(p, labels)[0]) for views, p in by_views.items()}

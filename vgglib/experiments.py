@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from vgglib.architecture import VGG
 from vgglib.configurations import check_names, vgg
 from vgglib.data import Data
-from vgglib.evaluation import Evaluation, evaluate
+from vgglib.evaluation import Evaluation, accuracy_by_views, evaluate
 from vgglib.machine import distributed
 from vgglib.machine.devices import choose_device, choose_precision
 from vgglib.machine.files import check_writable
@@ -180,20 +180,27 @@ def run_experiment(
     test = distributed.from_first(
         lambda: evaluate(model, data.test, test_transform, precision=chosen)
     )
-    multiply_adds = trace(model).multiply_adds
-    images_seen = recipe.epochs * len(data.train)
+    by_views = None
+    if recipe.translation:  # a network that has seen moved images may be asked about them
+        by_views = distributed.from_first(
+            lambda: accuracy_by_views(
+                model, data.test, test_transform, test.probabilities, precision=chosen
+            )
+        )
+    validated = training.history["validation_top_1"][-1]
     record = {
         **planned,
         "top_k_accuracy": [round(value, 2) for value in test.top_k_accuracy],
         **({} if data.test_is_balanced else {"balanced_top_1": round(test.balanced_top_1, 2)}),
+        **({} if by_views is None else {"top_1_by_views": _percent(by_views)}),
         "test_loss": round(test.loss, 4),
-        "validation_top_1": round(training.history["validation_top_1"][-1], 2),
+        "validation_top_1": None if validated is None else round(validated, 2),
         "train_images": len(data.train),
         "validation_images": len(data.validation),
         "test_images": len(data.test),
-        "images_seen": images_seen,
-        "multiply_adds": multiply_adds,
-        "training_pflop": training_pflop(multiply_adds, images_seen),
+        "images_seen": recipe.epochs * len(data.train),
+        "multiply_adds": trace(model).multiply_adds,
+        "training_pflop": cost_of_training(model, recipe, len(data.train)),
         "train_seconds": round(training.seconds, 1),
         "device": training.devices,
         "torch": torch.__version__,
@@ -302,6 +309,23 @@ def training_pflop(multiply_adds: int, images_seen: int) -> float:
     return 6 * multiply_adds * images_seen / 1e15
 
 
+def cost_of_training(network: VGG, recipe: Recipe, train_images: int) -> float:
+    """PFLOP of a training by a recipe, whose first epochs may see smaller images.
+
+    Args:
+        network: for the images that the other epochs see.
+        recipe: which epochs see which images.
+        train_images: that an epoch sees.
+    """
+    small = recipe.small_size(*network.image_size)
+    sizes = {None: recipe.epochs - recipe.small_epochs, small: recipe.small_epochs}
+    return sum(
+        training_pflop(trace(network, size).multiply_adds, epochs * train_images)
+        for size, epochs in sizes.items()
+        if epochs
+    )
+
+
 def package_version() -> str:
     """Version of this package, as it was installed."""
     try:
@@ -310,7 +334,14 @@ def package_version() -> str:
         return "unknown"
 
 
-def _rounded(history: Mapping[str, list[float]]) -> dict[str, list[float]]:
+def _percent(accuracies: Mapping[str, float]) -> dict[str, float]:
+    return {key: round(value, 2) for key, value in accuracies.items()}
+
+
+def _rounded(history: Mapping[str, list[float | None]]) -> dict[str, list[float | None]]:
     """Digits that a reader can use: 0.01 % of accuracy, 0.0001 nats, 0.1 s."""
     digits = {"validation_top_1": 2, "seconds": 1, "learning_rate": 8}
-    return {key: [round(v, digits.get(key, 4)) for v in values] for key, values in history.items()}
+    return {
+        key: [None if v is None else round(v, digits.get(key, 4)) for v in values]
+        for key, values in history.items()
+    }

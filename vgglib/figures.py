@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from IPython.display import Markdown
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from vgglib.checks import check_tensors
@@ -184,12 +186,19 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
         # Lines of equal rates would hide each other: the first are the wider ones.
         rate = {"linewidth": 1.5 * min(3, len(histories) - i), "drawstyle": "steps-mid"}
         axes["loss"].plot(epochs, history["train_loss"], color=color, linestyle="--")
-        axes["loss"].plot(epochs, history["validation_loss"], color=color, label=label)
-        axes["accuracy"].plot(epochs, history["validation_top_1"], color=color, label=label)
+        validated = {
+            # None, where no images were held out, would be no line; nan is an empty one.
+            key: [math.nan if value is None else value for value in history[f"validation_{key}"]]
+            for key in ("loss", "top_1")
+        }
+        axes["loss"].plot(epochs, validated["loss"], color=color, label=label)
+        axes["accuracy"].plot(epochs, validated["top_1"], color=color, label=label)
         axes["rate"].plot(epochs, history["learning_rate"], color=color, **rate)
     axes["loss"].set(title="loss (dashed: training)", ylabel="nats", ylim=(0, None))
     axes["accuracy"].set(title="top-1, validation", ylabel="percent")
     axes["rate"].set(title="learning rate", yscale="log")
+    axes["rate"].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a plan is often one decade
+    axes["rate"].yaxis.set_major_formatter("{x:g}")
     axes["rate"].yaxis.set_minor_formatter("")
     for axis in axes.values():
         axis.set_xlabel("epoch")

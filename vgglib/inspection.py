@@ -60,15 +60,17 @@ def class_activation(
 ) -> Tensor:
     """Where the evidence for a class lies: Grad-CAM (Selvaraju et al. 2017).
 
-    The channels of a pool's input are added up, each with the mean gradient of the class's logit
-    with respect to it, and what speaks against the class is left out.
+    The maps before a pool are added up, each with the mean gradient of the class's logit with
+    respect to it, and what speaks against the class is left out.
 
     Args:
         model: the network.
         images: preprocessed, float, shape (N, 3, H, W), on the model's device.
         classes: int64, shape (N,), one for each image.
         pool: its number, from 1; ``None`` is the last. An earlier one has larger maps, which show
-            places more exactly, of features that are further from the classes.
+            places more exactly, of features that are further from the classes. Where the pool
+            stands between a convolution and its activation, the maps are those that this
+            convolution gets: a map tells how much there is of a feature after its activation.
 
     Returns:
         float32 in [0, 1], shape (N, H, W), 1 at the strongest place of each image; all 0 where
@@ -81,12 +83,7 @@ def class_activation(
     model = unwrap(model)
     check_images(images, (model.in_channels, *model.image_size))
     classes = _check_classes(model, classes, len(images))
-    pools = len(model.conv_stacks)
-    check_int("pool", pool, minimum=1, optional=True)
-    if pool is not None and pool > pools:
-        raise ValueError(f"pool must be in 1 to {pools}, the pools of the network, got {pool}")
-    at = list(model.features).index(getattr(model.features, f"pool{pool or pools}"))
-    earlier, later = model.features[:at], model.features[at:]
+    earlier, later = (nn.Sequential(*layers) for layers in split_at_pool(model, pool))
     with evaluating(model), torch.inference_mode(False):
         with torch.no_grad():
             # Copies, since tensors of inference mode may have no part in a gradient.
@@ -102,6 +99,37 @@ def class_activation(
     )[:, 0]
     largest = evidence.amax(dim=(1, 2), keepdim=True)
     return evidence / largest.clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def split_at_pool(model: VGG, pool: int | None) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The layers of the features in their order, up to the maps before a pool, and after.
+
+    Args:
+        model: the network.
+        pool: see :func:`class_activation`.
+
+    Raises:
+        ValueError, TypeError: there is no such pool, or it is no whole number.
+    """
+    layers = [layer for block in model.features for layer in _parts(block)]
+    places = [
+        place
+        for place, layer in enumerate(layers)
+        if isinstance(layer, (nn.MaxPool2d, nn.AdaptiveMaxPool2d))
+    ]
+    check_int("pool", pool, minimum=1, optional=True)
+    if pool is not None and pool > len(places):
+        raise ValueError(
+            f"pool must be in 1 to {len(places)}, the pools of the network, got {pool}"
+        )
+    at = places[-1 if pool is None else pool - 1]
+    if isinstance(layers[at - 1], nn.Conv2d):
+        at -= 1
+    return layers[:at], layers[at:]
+
+
+def _parts(block: nn.Module) -> list[nn.Module]:
+    return list(block) if isinstance(block, nn.Sequential) else [block]
 
 
 def nearest_neighbors(features: Tensor, queries: Tensor, count: int) -> Tensor:

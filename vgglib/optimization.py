@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +32,10 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.muon:
         filters = [w for w in weights if w.dim() == 4]
-        others = [w for w in weights if w.dim() != 4]
+        others = _groups(model, [w for w in weights if w.dim() != 4], recipe)
         return Muon(filters, others, lr=recipe.muon, other_lr=recipe.learning_rate, **options)
     optimizer = _SGD(
-        weights,
+        _groups(model, weights, recipe),
         lr=recipe.learning_rate,
         nesterov=recipe.nesterov,
         # One pass over the weights in place of several, where the device has that.
@@ -47,6 +48,20 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         for weight in weights:
             optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     return optimizer
+
+
+def _groups(model: nn.Module, weights: list[Tensor], recipe: Recipe) -> list[dict[str, Any]]:
+    """The weights, with the biases before them as a group of their own where their rate is."""
+    if recipe.bias_rate == 1:
+        return [{"params": weights}]
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+    known = {id(layer.bias) for layer in layers}
+    biases = {
+        "params": [w for w in weights if id(w) in known],
+        "lr": recipe.bias_rate * recipe.learning_rate,
+        "weight_decay": recipe.weight_decay / recipe.bias_rate,
+    }
+    return [biases, {"params": [w for w in weights if id(w) not in known]}]
 
 
 def check_learns(model: nn.Module) -> None:
@@ -158,7 +173,7 @@ class Muon(torch.optim.Optimizer):
     Args:
         filters: weights (out, in, height, width) of convolutions that a normalization follows.
         others: weights that plain descent with Nesterov's momentum moves: biases, normalizations
-            and fully connected layers.
+            and fully connected layers; or groups of them, as any optimizer of torch takes.
         lr: step of the filters, relative to their length.
         other_lr: learning rate of the others.
         momentum: of both.
@@ -168,17 +183,18 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         filters: Iterable[Tensor],
-        others: Iterable[Tensor],
+        others: Iterable[Tensor] | Iterable[dict[str, Any]],
         *,
         lr: float,
         other_lr: float,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        groups = [
-            {"params": list(filters), "lr": lr, "orthogonal": True},
-            {"params": list(others), "lr": other_lr, "orthogonal": False},
-        ]
+        others = list(others)
+        if not (others and isinstance(others[0], dict)):
+            others = [{"params": others}]
+        groups = [{"params": list(filters), "lr": lr, "orthogonal": True}]
+        groups += [{"lr": other_lr, "orthogonal": False} | group for group in others]
         super().__init__(groups, {"momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()

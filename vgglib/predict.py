@@ -1,7 +1,7 @@
 """Name what a photo shows, by a network that was trained before::
 
     python -m vgglib.predict photo.jpg --weights slim
-    python -m vgglib.predict photo.jpg --weights checkpoints/photos-fast-slim-10epochs-seed0.pt
+    python -m vgglib.predict photo.jpg --weights checkpoints/photos-fast-slim-9epochs-seed0.pt
 
 Prints the five most probable classes. ``slim`` comes with the package and knows the ten classes of
 CIFAR-10. Other weights are a checkpoint of ``python -m vgglib`` or of ``vgglib.train``, which holds

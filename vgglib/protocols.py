@@ -56,7 +56,7 @@ class ConvolutionalVGG(nn.Module):
             if isinstance(layer, nn.Linear):
                 layer, kernel = _as_convolution(layer, kernel), (1, 1)
             self.classifier.add_module(name, layer)
-        self.conv_stacks = network.conv_stacks
+        self.conv_stacks, self.global_pool = network.conv_stacks, network.global_pool
         self.feature_size = network.feature_size
         self.in_channels = network.in_channels
         # Not self.train(): that would change the mode of the layers that are shared.
@@ -81,15 +81,17 @@ def map_size(network: VGG | ConvolutionalVGG, height: int, width: int) -> tuple[
         ValueError: the image is smaller than what one place of the map sees.
     """
     network = unwrap(network)
-    stacks, needed = network.conv_stacks, network.feature_size
+    needed = network.feature_size
+
+    def places_for(side: int) -> int:
+        return pooled_size(network.conv_stacks, side, network.global_pool)
+
     rows, columns = (
-        pooled_size(stacks, side) - places + 1
-        for side, places in zip((height, width), needed, strict=True)
+        places_for(side) - places + 1 for side, places in zip((height, width), needed, strict=True)
     )
     if min(rows, columns) < 1:
         smallest = [
-            next(side for side in count(1) if pooled_size(stacks, side) >= places)
-            for places in needed
+            next(side for side in count(1) if places_for(side) >= places) for places in needed
         ]
         raise ValueError(
             f"an image of {height}x{width} px is smaller than the network's reach: its fully"

@@ -26,8 +26,12 @@ class Recipe:
         learning_rate: of the first epoch; for one cycle, its peak; under Muon, of all but filters.
         momentum: fraction of the last step that is kept.
         weight_decay: pull of each weight towards 0; under Muon, of all but filters.
+        bias_rate: factor on the learning rate of the biases of convolutions and normalizations,
+            and divisor of their weight decay, so that the pull at a step is the same.
         dropout: probability of zeroing a hidden feature of the fully connected layers.
         flip: probability of mirroring a training image.
+        alternating_flip: a random half of the training images is mirrored in the first epoch, and
+            in each epoch after it those that were not in the one before; in place of ``flip``.
         color_std: standard deviation of the amplitudes of the color shift; 0 turns it off.
         color_by: ``"eigenvalue"`` or ``"root"``, see :class:`~vgglib.transforms.PCAColorShift`.
         factor: what the learning rate is multiplied by on a plateau.
@@ -43,6 +47,9 @@ class Recipe:
         label_smoothing: part of the target's probability that is spread over all classes.
         translation: pixels that a training image may be moved by, along each axis.
         crop: side of the random crop that is taken of a training image, pixels; 0 takes no crop.
+        small_epochs: first epochs whose training images are rescaled; for networks that take images
+            of any size.
+        small_factor: on the sides of these images, below 1.
         training_scale: smallest and largest ``S``, to which the smaller side of an image is
             rescaled before the crop, pixels; see :class:`~vgglib.transforms.RandomScaleCrop`.
         batch_norm: batch normalization after each convolution.
@@ -63,8 +70,10 @@ class Recipe:
     learning_rate: float = 1e-2
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    bias_rate: float = 1.0
     dropout: float = 0.5
     flip: float = 0.5
+    alternating_flip: bool = False
     color_std: float = 0.1
     color_by: str = "eigenvalue"
     factor: float = 0.1
@@ -79,6 +88,8 @@ class Recipe:
     label_smoothing: float = 0.0
     translation: int = 0
     crop: int = 0
+    small_epochs: int = 0
+    small_factor: float = 0.6875
     training_scale: tuple[int, int] = (0, 0)
     batch_norm: bool = False
     averaging: float = 0.0
@@ -90,20 +101,25 @@ class Recipe:
             raise TypeError(f"name must be a str, got {self.name!r} ({type(self.name).__name__})")
         for name in ("epochs", "batch_size"):
             check_int(name, getattr(self, name), minimum=1)
-        for name in ("patience", "translation", "crop"):
+        for name in ("patience", "translation", "crop", "small_epochs"):
             check_int(name, getattr(self, name), minimum=0)
-        for name in ("learning_rate", "deeper_epochs", "width"):
+        for name in ("learning_rate", "bias_rate", "deeper_epochs", "width"):
             check_number(name, getattr(self, name), low=0, without_low=True)
         for name in ("weight_decay", "threshold", "color_std", "muon"):
             check_number(name, getattr(self, name), low=0)
         for name in ("momentum", "dropout", "warmup", "label_smoothing", "averaging"):
             check_probability(name, getattr(self, name))
         check_number("flip", self.flip, low=0, high=1)
-        check_number("factor", self.factor, low=0, high=1, without_low=True, without_high=True)
-        for name in ("nesterov", "batch_norm", "whitening"):
+        for name in ("factor", "small_factor"):
+            value = getattr(self, name)
+            check_number(name, value, low=0, high=1, without_low=True, without_high=True)
+        for name in ("nesterov", "batch_norm", "whitening", "alternating_flip"):
             check_bool(name, getattr(self, name))
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov looks ahead along the momentum, which is 0: set momentum")
+        if self.alternating_flip and self.flip:
+            raise ValueError("alternating_flip takes the place of flip: set flip to 0")
+        check_number("small_epochs", self.small_epochs, low=0, high=self.epochs)
         check_choice("color_by", self.color_by, SHIFTS_BY)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("initialization", self.initialization, INITIALIZATIONS)
@@ -127,7 +143,7 @@ class Recipe:
         return not (self.batch_norm or self.muon)
 
     def shortened(self, epochs: int | None) -> Recipe:
-        """The same recipe for fewer (or more) epochs, with patience in proportion.
+        """The same recipe for fewer (or more) epochs, patience and small epochs in proportion.
 
         ``None`` leaves it as it is.
         """
@@ -135,7 +151,12 @@ class Recipe:
         if epochs is None:
             return self
         patience = max(min(1, self.patience), round(self.patience * epochs / self.epochs))
-        return replace(self, epochs=epochs, patience=patience)
+        small = round(self.small_epochs * epochs / self.epochs)
+        return replace(self, epochs=epochs, patience=patience, small_epochs=small)
+
+    def small_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width in the first epochs of images of some height and width, in pixels."""
+        return round(height * self.small_factor), round(width * self.small_factor)
 
 
 #: The recipes by name. ``"classic"`` is the training of 2014 as Zhong (2024) brought it to the size
@@ -157,20 +178,31 @@ SERIES: dict[str, dict[str, Recipe]] = {}
 NETWORKS: dict[str, tuple[str, ...]] = {}
 
 
-def register(recipe: Recipe, networks: tuple[str, ...] = ("I", "II", "III")) -> None:
+#: The fraction of the training images that is held out for a recipe, by its name; a tenth for those
+#: that are not here. 0 where nothing was left to choose: its choices were made with a tenth.
+HELD_OUT: dict[str, float] = {}
+
+
+def register(
+    recipe: Recipe, networks: tuple[str, ...] = ("I", "II", "III"), held_out: float = 0.1
+) -> None:
     """Make a recipe known by its name, here and on the command line.
 
     Args:
         recipe: its ``name`` must be new.
         networks: those that it trains, in this order.
+        held_out: fraction of the training images that its trainings hold out.
 
     Raises:
         TypeError: a single name in place of several.
-        ValueError: there is a recipe, or a series of recipes, of that name; or no such network.
+        ValueError: there is a recipe, or a series of recipes, of that name; no such network, or no
+            such fraction.
     """
     if recipe.name in SERIES:
         raise ValueError(f"there is a recipe {recipe.name!r}: choose another name")
+    check_probability("held_out", held_out)
     NETWORKS[recipe.name] = check_names("networks", networks)
+    HELD_OUT[recipe.name] = held_out
     RECIPES[recipe.name] = recipe
     SERIES[recipe.name] = {recipe.name: recipe}
 
@@ -215,21 +247,28 @@ register(
 register(
     Recipe(
         "fast",
-        epochs=10,
+        epochs=9,
         batch_size=1000,
-        learning_rate=5e-2,
+        learning_rate=1e-2,
         momentum=0.6,
+        weight_decay=0.0,
+        bias_rate=5000.0,
         dropout=0.0,
+        flip=0.0,
+        alternating_flip=True,
         color_std=0.0,
         schedule="one_cycle",
         warmup=0.0,
         label_smoothing=0.2,
         translation=2,
-        averaging=0.9,
-        muon=0.24,
+        small_epochs=4,
+        small_factor=22 / 32,
+        initialization="identity",
+        muon=0.14,
         whitening=True,
     ),
     networks=("slim",),
+    held_out=0.0,
 )
 register(Recipe("quick", epochs=10, batch_size=64, learning_rate=4e-2, patience=2, width=0.25))
 register(Recipe("post"))
@@ -317,7 +356,7 @@ def _starts() -> dict[str, Recipe]:
         **_series(
             "starts",
             "start",
-            {scheme: replace(alone, initialization=scheme) for scheme in INITIALIZATIONS},
+            {scheme: replace(alone, initialization=scheme) for scheme in ("he", "glorot", "paper")},
             ("III",),
         ),
     }

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "seed": int,
     "epochs": int,
     "top_k_accuracy": list,
-    "validation_top_1": (int, float),
+    "validation_top_1": (int, float, NoneType),  # null where no images were held out
     "train_images": int,
     "images_seen": int,
     "training_pflop": (int, float),

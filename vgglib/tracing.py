@@ -17,7 +17,8 @@ from vgglib.architecture import VGG, unwrap
 from vgglib.configurations import vgg
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
-_TRACED = (nn.Conv2d, nn.BatchNorm2d, nn.LocalResponseNorm, *_POOLS, nn.Linear)
+_WHOLE = (nn.AdaptiveMaxPool2d, nn.Linear)  # each output of which sees the whole image
+_TRACED = (nn.Conv2d, nn.BatchNorm2d, nn.LocalResponseNorm, *_POOLS, *_WHOLE)
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,14 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
 
     rows = []
     field, jump = 1, 1  # side of what one output sees; image pixels between neighboring outputs
+    whole = False
     for name, module in layers.items():
         gets, gives = shapes[name]
         if isinstance(module, (nn.Conv2d, *_POOLS)):
             kernel, stride = _single(module.kernel_size), _single(module.stride)
             field += (kernel - 1) * jump
             jump *= stride
+        whole = whole or isinstance(module, _WHOLE)
         rows.append(
             TraceRow(
                 layer=name,
@@ -167,7 +170,7 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
                 output_shape=gives,
                 parameters=sum(p.numel() for p in module.parameters()),
                 multiply_adds=_multiply_adds(module, gives),
-                receptive_field=None if isinstance(module, nn.Linear) else field,
+                receptive_field=None if whole else field,
             )
         )
     return Trace(tuple(rows))
@@ -206,6 +209,7 @@ def _kind(module: nn.Module) -> str:
     names = {
         nn.MaxPool2d: "maxpool",
         nn.AvgPool2d: "avgpool",
+        nn.AdaptiveMaxPool2d: "maxpool, global",
         nn.BatchNorm2d: "batch norm",
         nn.LocalResponseNorm: "LRN",
     }

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.transforms import v2
 from tqdm import tqdm
 
 from vgglib.architecture import VGG, unwrap
@@ -148,9 +149,10 @@ def train(
     """Train a network in place; the test split is not touched (a checkpoint notes its digest).
 
     After each epoch the accuracy on ``data.validation`` drives the schedule, and everything that
-    the rest of the run depends on is saved. A run that was killed or interrupted and is called
-    again in the same way goes on after its last whole epoch, with a model that is drawn anew as
-    with the one that it was interrupted in; on the CPU its weights are those of a run that was
+    the rest of the run depends on is saved. With a schedule that is a plan the data need no
+    validation images, once all choices have been made. A run that was killed or interrupted and is
+    called again in the same way goes on after its last whole epoch, with a model that is drawn anew
+    as with the one that it was interrupted in; on the CPU its weights are those of a run that was
     never killed, bit for bit. torch's global random state is as before afterwards. Processes that
     met by :func:`~vgglib.machine.distributed.process_group` train together, each on its part of
     every batch; process 0 alone writes.
@@ -176,7 +178,8 @@ def train(
         FloatingPointError: the loss is no longer finite; the message says what to try.
         TypeError: model, data or recipe are something else, or the weights are not float32.
         ValueError: there is no such device or precision, the model has no weights to learn or too
-            few classes, the data have no training or validation images, or the checkpoint is
+            few classes, the data have no training images (or, for a schedule that waits for a
+            plateau, no validation images), or the checkpoint is
             damaged, belongs to another run, or to one that has ended in another precision than is
             asked for.
         OSError: the checkpoint cannot be written; the one before it stays whole.
@@ -187,8 +190,8 @@ def train(
             started, rate = time.perf_counter(), run.learning_rate
             loss = train_epoch(
                 run.replica,
-                run.split,
-                train_transform,
+                run.images_of_epoch(),
+                run.transform_of_epoch(),
                 run.optimizer,
                 batch_size=recipe.batch_size,
                 precision=run.precision,
@@ -197,7 +200,7 @@ def train(
                 after_step=run.after_step,
             )
             found = run.validate(loss)
-            if recipe.schedule == "plateau":
+            if found is not None and recipe.schedule == "plateau":
                 run.schedule.step(found.top_1)
             run.note(loss, found, rate, time.perf_counter() - started)
             run.save()
@@ -212,11 +215,11 @@ class Training:
         history: a list with a number for each epoch, for each of ``"train_loss"`` (nats, with
             augmentation and dropout), ``"validation_loss"`` (nats), ``"validation_top_1"``
             (percent, averaged with the mirror image), ``"learning_rate"`` (of its first step) and
-            ``"seconds"``.
+            ``"seconds"``; ``None`` in place of a number where there are no validation images.
         computed: pairs of device and precision that it was computed by; several if it was moved.
     """
 
-    history: dict[str, list[float]]
+    history: dict[str, list[float | None]]
     computed: list[tuple[str, str]]
 
     @property
@@ -271,6 +274,9 @@ class _Run:
         steps = math.ceil(len(self.split) / recipe.batch_size)
         self.schedule = make_schedule(self.optimizer, recipe, steps * recipe.epochs)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
+        # Of the run's seed alone, so that every process and a run that goes on draw the same.
+        drawn = torch.rand(len(self.split), generator=torch.Generator().manual_seed(seed))
+        self.mirrored_at_first = (drawn < 0.5).to(self.device)
         keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
         self.training = Training({key: [] for key in keys}, [])
         self.identity: dict[str, Any] = {}
@@ -392,10 +398,30 @@ class _Run:
         if self.average is not None:
             update_average(self.average, self.model, self.recipe.averaging)
 
-    def validate(self, train_loss: float) -> Evaluation:
-        """What the network does on the validation split, if its loss is still a number."""
+    def images_of_epoch(self) -> Split:
+        """The training images as this epoch has them: mirrored or not, where that alternates."""
+        if not self.recipe.alternating_flip:
+            return self.split
+        mirrored = self.mirrored_at_first ^ bool(self.epochs_done % 2)
+        images = self.split.images
+        images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+        return Split(images, self.split.labels)
+
+    def transform_of_epoch(self) -> Callable[[Tensor], Tensor]:
+        """The augmentation of this epoch, which makes the images of the first ones smaller."""
+        transform = self.given[3]
+        if self.epochs_done >= self.recipe.small_epochs:
+            return transform
+        size = self.recipe.small_size(*self.split.images.shape[-2:])
+        return v2.Compose([transform, v2.Resize(size, antialias=True)])
+
+    def validate(self, train_loss: float) -> Evaluation | None:
+        """What the network does on the validation split, if its loss is still a number.
+
+        ``None`` where there is no such split.
+        """
         self._check_loss(train_loss)
-        return distributed.from_first(self._evaluate)
+        return distributed.from_first(self._evaluate) if len(self.validation) else None
 
     def _evaluate(self) -> Evaluation:
         options = {"transform": self.test_transform, "precision": self.precision}
@@ -406,14 +432,18 @@ class _Run:
             self._check_loss(predict(self.judged, self.validation.images, **options).sum().item())
             raise
 
-    def note(self, train_loss: float, found: Evaluation, rate: float, seconds: float) -> None:
+    def note(
+        self, train_loss: float, found: Evaluation | None, rate: float, seconds: float
+    ) -> None:
         """Add an epoch to the history."""
-        noted = (train_loss, found.loss, found.top_1, rate, seconds)
+        validated = (None, None) if found is None else (found.loss, found.top_1)
+        noted = (train_loss, *validated, rate, seconds)
         for values, value in zip(self.training.history.values(), noted, strict=True):
             values.append(value)
         self.steps = 0
         self.bar.set_description(self._epoch_in_words())
-        self.bar.set_postfix(validation=f"{found.top_1:.1f} %")
+        if found is not None:
+            self.bar.set_postfix(validation=f"{found.top_1:.1f} %")
 
     def _check_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -435,12 +465,13 @@ def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
         raise TypeError(f"recipe must be a Recipe, such as RECIPES['quick'], got {recipe!r}")
     check_int("seed", seed, minimum=0)
     distributed.check_met()
-    for name, split in {"training": data.train, "validation": data.validation}.items():
-        if not len(split):
-            raise ValueError(
-                f"there are no {name} images: load the data with more, or hold out"
-                " another fraction for validation"
-            )
+    if not len(data.train):
+        raise ValueError("there are no training images: load the data with more")
+    if not len(data.validation) and recipe.schedule == "plateau":
+        raise ValueError(
+            "there are no validation images, by which the schedule 'plateau' knows when to act:"
+            " hold out a fraction of the training images, or choose the schedule 'one_cycle'"
+        )
     check_holds_numbers(model)
     check_learns(model)
     for name, weight in model.named_parameters():
@@ -449,6 +480,11 @@ def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
                 f"{name!r} is {weight.dtype}: train a float32 network (model.float()), and choose"
                 " by precision= what it computes in"
             )
+    if recipe.small_epochs and isinstance(model, VGG) and not model.global_pool:
+        raise ValueError(
+            f"recipe {recipe.name!r} begins with smaller images, and the network takes one size"
+            " alone: choose one with a global_pool, such as 'slim', or set small_epochs to 0"
+        )
     if isinstance(model, VGG) and model.num_classes < data.num_classes:
         raise ValueError(
             f"the network tells {model.num_classes} classes apart, and the data have"

@@ -8,7 +8,8 @@ import { own } from "./trainings.json";
 const PAUSE = 350; // milliseconds between two epochs of a replay
 
 export function start(element) {
-  const runs = own.filter((t) => t.data === "cifar10");
+  // Those that held no images out have nothing to show.
+  const runs = own.filter((t) => t.data === "cifar10" && t.accuracies[0] !== null);
   const names = runs.map((t) => `${t.network}, ${t.recipe}, seed ${t.seed}`);
   const byName = (name) => runs[names.indexOf(name)];
   const first = Math.max(0, runs.findIndex((t) => t.recipe === "classic"));
