@@ -145,9 +145,9 @@ def photographs(trained: Trained, records: list[dict[str, Any]], folder: Path) -
         raise OSError(f"there are no predictions of {trained.record}: make accuracy writes them")
     network, mean = trained.model, trained.transform.mean
     return {
-        "about": f"{record['model'].capitalize()}, a small network of this book in VGG's manner,"
-        f" was trained on CIFAR-10. It is right in {record['top_k_accuracy'][0]:.1f} % of the"
-        f" {len(predictions[1]):,} test images.",
+        "about": f"{record['model'].capitalize()}, a small network in VGG's manner,"
+        " was trained on CIFAR-10 for this book. It is right in"
+        f" {record['top_k_accuracy'][0]:.1f} % of the {len(predictions[1]):,} test images.",
         "first": "not learned, but computed from the images, each also with the opposite sign",
         "test": "CIFAR-10",
         "colors": _colors(POST_VARIANCES, POST_AXES),

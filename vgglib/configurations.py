@@ -79,7 +79,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
         ({"out_features": 10, "bias": False},),
         32,
         10,
-        "this book, Ten years later",
+        "Jordan 2024, airbench94_muon",
         global_pool=True,
     ),
 }
@@ -105,7 +105,7 @@ def vgg(
     Args:
         name: ``"A"``, ``"A-LRN"``, ``"B"``, ``"C"``, ``"D"``, ``"E"`` (the paper, Table 1: 224 px,
             1000 classes), ``"I"``, ``"II"``, ``"III"`` (Zhong 2024: 32 px, 10 classes), or
-            ``"slim"`` (this book's, for the least computation: 32 px, 10 classes).
+            ``"slim"`` (Jordan's airbench94_muon, for the least computation: 32 px, 10 classes).
         num_classes: classes; ``None`` is the configuration's own number.
         image_size: side in pixels or ``(height, width)``; ``None`` is the configuration's own.
         in_channels: channels of the images: 3 for RGB, 1 for gray images.
