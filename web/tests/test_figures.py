@@ -308,12 +308,12 @@ def test_the_browser_computes_what_torch_computes_of_shapes(figure: Callable, si
 
 def test_the_square_is_moved_and_resized(figure: Callable) -> None:
     with running(figure) as (page, element):
-        whole = after(page, element, element.locator(".pictures button").nth(1).click)
+        whole = after(page, element, element.locator(".pictures button").nth(2).click)
         near = after(page, element, lambda: slide(element, "square: size", 40))
         assert (near["planes"] - whole["planes"]).abs().mean() > 0.02
-        # Of the airliner that is far away it is surer then.
-        airplane = [a["logits"].softmax(dim=1).mean(dim=0)[0] for a in (whole, near)]
-        assert airplane[1] > airplane[0] + 0.1
+        # Hardly a taxi is left in it then, and the network is less sure of one.
+        automobile = [a["logits"].softmax(dim=1).mean(dim=0)[1] for a in (whole, near)]
+        assert automobile[0] > 0.5 and automobile[1] < 0.3
         left = after(page, element, lambda: slide(element, "square: across", 0))
         stage = element.locator("canvas.stage")
         box = stage.bounding_box()
