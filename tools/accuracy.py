@@ -32,7 +32,7 @@ from vgglib.experiments import Experiment, run_series
 from vgglib.machine.files import atomic_write, check_writable
 from vgglib.miniature import fill_tables, plan_tables, test_record_name
 from vgglib.optimization import make_optimizer
-from vgglib.recipes import HELD_OUT, SERIES, Recipe, deeper
+from vgglib.recipes import SERIES, Recipe, deeper, fraction_held_out
 from vgglib.records import (
     check_replaceable,
     read_records,
@@ -107,7 +107,7 @@ class Chain:
     @property
     def held_out(self) -> float:
         """Fraction of the training images that is."""
-        return HELD_OUT.get(self.recipe.name, 0.1)
+        return fraction_held_out(self.recipe.name)
 
     def trainings(self) -> Iterator[tuple[str, Recipe, str]]:
         """Name, recipe and file of the record of each."""
@@ -271,7 +271,7 @@ class Work:
         write_predictions(results, record, experiment.test.probabilities, data.test.labels)
         if record["recipe"] == "fast" and data.name in _PAIR and self.settings.data == _PAIR[0]:
             (other,) = (name for name in _PAIR if name != data.name)
-            test = self.data(other, HELD_OUT[record["recipe"]]).test
+            test = self.data(other, fraction_held_out(record["recipe"])).test
             precision = vgglib.choose_precision(self.device)
             said = predict(
                 experiment.model, test.images, experiment.test_transform, precision=precision

@@ -27,7 +27,7 @@ from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.machine.distributed import InAllProcesses
 from vgglib.machine.files import check_writable
 from vgglib.miniature import fill_tables, plan_tables
-from vgglib.recipes import HELD_OUT, NETWORKS, SERIES
+from vgglib.recipes import NETWORKS, SERIES, fraction_held_out
 
 
 def run(given: argparse.Namespace) -> None:
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> None:
             given.data,
             root=given.downloads,
             image_size=given.image_size,
-            validation=HELD_OUT.get(given.recipe, 0.1)
+            validation=fraction_held_out(given.recipe)
             if given.validation is None
             else given.validation,
         )

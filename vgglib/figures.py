@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -176,7 +175,8 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
     """Loss, accuracy and learning rate of some trainings, epoch by epoch.
 
     Args:
-        histories: a label mapped to the history of a record or of a ``Training``.
+        histories: a label mapped to the history of a record or of a ``Training``; one without
+            validation has no such line.
     """
     layout = [["loss", "accuracy"], ["rate", "rate"]]
     figure, axes = plt.subplot_mosaic(layout, figsize=(7.5, 5.2), height_ratios=(2.2, 1))
@@ -186,13 +186,8 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
         # Lines of equal rates would hide each other: the first are the wider ones.
         rate = {"linewidth": 1.5 * min(3, len(histories) - i), "drawstyle": "steps-mid"}
         axes["loss"].plot(epochs, history["train_loss"], color=color, linestyle="--")
-        validated = {
-            # None, where no images were held out, would be no line; nan is an empty one.
-            key: [math.nan if value is None else value for value in history[f"validation_{key}"]]
-            for key in ("loss", "top_1")
-        }
-        axes["loss"].plot(epochs, validated["loss"], color=color, label=label)
-        axes["accuracy"].plot(epochs, validated["top_1"], color=color, label=label)
+        axes["loss"].plot(epochs, history["validation_loss"], color=color, label=label)
+        axes["accuracy"].plot(epochs, history["validation_top_1"], color=color, label=label)
         axes["rate"].plot(epochs, history["learning_rate"], color=color, **rate)
     axes["loss"].set(title="loss (dashed: training)", ylabel="nats", ylim=(0, None))
     axes["accuracy"].set(title="top-1, validation", ylabel="percent")

@@ -178,9 +178,15 @@ SERIES: dict[str, dict[str, Recipe]] = {}
 NETWORKS: dict[str, tuple[str, ...]] = {}
 
 
-#: The fraction of the training images that is held out for a recipe, by its name; a tenth for those
-#: that are not here. 0 where nothing was left to choose: its choices were made with a tenth.
-HELD_OUT: dict[str, float] = {}
+_HELD_OUT: dict[str, float] = {}  # of the registered recipes, by name
+
+
+def fraction_held_out(name: str) -> float:
+    """Part of the training images that a recipe, or a series of them, holds out to choose by.
+
+    A tenth, but 0 where nothing was left to choose: its choices were made with a tenth.
+    """
+    return _HELD_OUT.get(name, 0.1)
 
 
 def register(
@@ -202,7 +208,7 @@ def register(
         raise ValueError(f"there is a recipe {recipe.name!r}: choose another name")
     check_probability("held_out", held_out)
     NETWORKS[recipe.name] = check_names("networks", networks)
-    HELD_OUT[recipe.name] = held_out
+    _HELD_OUT[recipe.name] = held_out
     RECIPES[recipe.name] = recipe
     SERIES[recipe.name] = {recipe.name: recipe}
 

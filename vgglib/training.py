@@ -259,7 +259,8 @@ class _Run:
         compiled, model = model, unwrap(model)
         _check(model, data, recipe, seed)
         self.model, self.recipe, self.seed = model, recipe, seed
-        self.classes, self.test_transform = data.classes, test_transform
+        self.classes = data.classes
+        self.train_transform, self.test_transform = train_transform, test_transform
         self.given = (model, data, recipe, train_transform, test_transform, seed)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -274,9 +275,6 @@ class _Run:
         steps = math.ceil(len(self.split) / recipe.batch_size)
         self.schedule = make_schedule(self.optimizer, recipe, steps * recipe.epochs)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
-        # Of the run's seed alone, so that every process and a run that goes on draw the same.
-        drawn = torch.rand(len(self.split), generator=torch.Generator().manual_seed(seed))
-        self.mirrored_at_first = (drawn < 0.5).to(self.device)
         keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
         self.training = Training({key: [] for key in keys}, [])
         self.identity: dict[str, Any] = {}
@@ -402,18 +400,19 @@ class _Run:
         """The training images as this epoch has them: mirrored or not, where that alternates."""
         if not self.recipe.alternating_flip:
             return self.split
-        mirrored = self.mirrored_at_first ^ bool(self.epochs_done % 2)
+        # Of the run's seed alone, so that every process and a run that goes on draw the same.
+        drawn = torch.rand(len(self.split), generator=torch.Generator().manual_seed(self.seed))
         images = self.split.images
+        mirrored = (drawn < 0.5).to(images.device) ^ bool(self.epochs_done % 2)
         images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
         return Split(images, self.split.labels)
 
     def transform_of_epoch(self) -> Callable[[Tensor], Tensor]:
         """The augmentation of this epoch, which makes the images of the first ones smaller."""
-        transform = self.given[3]
         if self.epochs_done >= self.recipe.small_epochs:
-            return transform
+            return self.train_transform
         size = self.recipe.small_size(*self.split.images.shape[-2:])
-        return v2.Compose([transform, v2.Resize(size, antialias=True)])
+        return v2.Compose([self.train_transform, v2.Resize(size, antialias=True)])
 
     def validate(self, train_loss: float) -> Evaluation | None:
         """What the network does on the validation split, if its loss is still a number.
