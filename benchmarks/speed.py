@@ -6,9 +6,9 @@ In one process and in turn, this runs (a) the usual way, which is also that of Z
 that a `DataLoader` transforms one by one, float32, the default memory layout, and for the
 statistics all pixels in memory at once; (b) the way of `vgglib`: images that lie on the device as
 bytes, whole batches transformed there, the fastest precision, channels last, and statistics in one
-pass. It prints images a second for the input alone and for whole training steps, their ratios, and
-the share of the machine's own matrix-multiply peak. Only ratios taken in one run are worth much:
-shared machines wander.
+pass. It prints images a second for the input alone and for whole training steps, their ratios, the
+share of the machine's own peak, and how much of a step is matrix products. Only ratios taken in one
+run are worth much: shared machines wander.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -173,22 +174,63 @@ def rates(actions: dict[str, Callable[[], None]], device: torch.device, seconds:
     return {name: 1 / median(values) for name, values in times.items()}
 
 
-def matmul_peak(device: torch.device, precision: str) -> float:
-    """The most multiply-adds of square matrices in this precision, in FLOP a second."""
+def matrix_peak(device: torch.device, precision: str) -> float:
+    """The most that this device computes in this precision, in FLOP a second.
+
+    Square matrices, and convolutions without padding: the two may go through libraries of which one
+    knows the processor better. (Of a padded convolution the products with zeros would be counted,
+    and need not be computed.)
+    """
     dtype = getattr(torch, precision)
+
+    def draw(*shape: int) -> Tensor:
+        drawn = torch.randn(*shape, device=device).to(dtype)
+        channels_last = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+        return drawn.contiguous(memory_format=channels_last)
+
+    products: list[tuple[float, Callable[[], Tensor]]] = []
+    for size in (512, 1024, 2048) if device.type == "cpu" else (2048, 4096, 8192):
+        a, b = draw(size, size), draw(size, size)
+        products.append((2 * size**3, partial(torch.mm, a, b)))
+    for channels, images in ((256, 128), (512, 32 if device.type == "cpu" else 1024)):
+        maps, filters = draw(images, channels, 10, 10), draw(channels, channels, 3, 3)
+        flop = 2 * images * 8 * 8 * filters.numel()
+        products.append((flop, partial(F.conv2d, maps, filters)))
     best = 0.0
-    for size in (1024, 2048, 4096):
-        a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        end = time.perf_counter() + 0.5
+    for flop, compute in products:
+        end = time.perf_counter() + 0.3
         while True:
             wait(device)
             start = time.perf_counter()
-            a @ b
+            compute()
             wait(device)
-            best = max(best, 2 * size**3 / (time.perf_counter() - start))
+            best = max(best, flop / (time.perf_counter() - start))
             if time.perf_counter() > end:
                 break
     return best
+
+
+#: What computes matrix products within a step, as the profiler calls it; a convolution is one.
+_PRODUCTS = ("mm", "addmm", "_addmm_activation", "bmm", "linear", "mkldnn_linear")
+
+
+def share_of_products(step: Callable[[], None], device: torch.device) -> float:
+    """Part of a step's time on the device that goes into matrix products, convolutions included."""
+    step()  # warm up
+    kinds = {"cpu": ProfilerActivity.CPU, "cuda": ProfilerActivity.CUDA}
+    with profile(activities=list({ProfilerActivity.CPU, kinds[device.type]})) as profiled:
+        step()
+        wait(device)
+    products = total = 0.0
+    for event in profiled.key_averages():
+        on_device = device.type == "cuda"
+        spent = event.self_device_time_total if on_device else event.self_cpu_time_total
+        if on_device and not event.key.startswith("aten::"):
+            continue  # a kernel, whose time its operation has as well
+        total += spent
+        name = event.key.removeprefix("aten::")
+        products += spent * (name in _PRODUCTS or "convolution" in name)
+    return products / total
 
 
 def usual_covariance(images: Tensor) -> np.ndarray:
@@ -236,7 +278,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     return float(done.stdout) * unit / 2**20
 
 
-def compare_imports(rounds: int = 5) -> None:
+def compare_imports(rounds: int) -> None:
     """Seconds that a fresh Python needs to import torch and torchvision, and vgglib."""
     seconds: dict[str, list[float]] = {"import torch, torchvision": [], "import vgglib": []}
     for _ in range(rounds):
@@ -277,8 +319,8 @@ def main() -> None:
     print(f"  ratio  {found['ours'] / found['usual']:10.1f}")
     input_time = 1 / found["ours"]
 
-    print("\nTraining step with its input, images a second, and share of the matrix peak")
-    peaks = {p: matmul_peak(device, p) for p in dict.fromkeys(("float32", precision))}
+    print("\nTraining step with its input, images a second, and share of the peak")
+    peaks = {p: matrix_peak(device, p) for p in dict.fromkeys(("float32", precision))}
     for name, peak in peaks.items():
         print(f"  peak in {name}: {peak / 1e9:,.0f} GFLOP/s")
     for name in given.models:
@@ -287,7 +329,7 @@ def main() -> None:
             "ours": our_step(name, data, device, precision),
         }
         # The peak wanders with the machine: it is measured beside the steps.
-        peak = max(peaks[precision], matmul_peak(device, precision))
+        peak = max(peaks[precision], matrix_peak(device, precision))
         found = rates(actions, device, given.seconds)
         flop = 6 * vgglib.trace(name).multiply_adds * BATCH * found["ours"]
         print(
@@ -296,6 +338,9 @@ def main() -> None:
             f" {100 * flop / peak:3.0f} % of {peak / 1e9:,.0f};"
             f" input {100 * input_time * found['ours']:.1f} % of the step"
         )
+        if device.type in ("cpu", "cuda"):
+            shares = [100 * share_of_products(action, device) for action in actions.values()]
+            print("       matrix products: usual {:.0f} %, ours {:.0f} % of a step".format(*shares))
 
     if device.type == "cuda":
         for what, count in copies_and_waits(data, device, precision).items():
@@ -305,8 +350,9 @@ def main() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (given.images, 3, 32, 32), dtype=np.uint8)
     compare_statistics(torch.from_numpy(noise))
 
-    print("\nImporting, median of five")
-    compare_imports()
+    rounds = 5 if given.seconds >= 1 else 1
+    print(f"\nImporting, median of {rounds}")
+    compare_imports(rounds)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,11 @@ def test_the_benchmark_prints_its_ratios():
     assert len(ratios) == 3
     # Far below what it measures on a quiet machine, so that a busy one does not fail.
     assert ratios[0] > 2 and ratios[2] > 1
+    shares = re.search(r"matrix products: usual (\d+) %, ours (\d+) % of a step", done.stdout)
+    assert all(20 < int(share) < 100 for share in shares.groups())
+    # The peak was read from square matrices alone, which a library may compute slower than
+    # convolutions.
+    assert 0 < int(re.search(r"(\d+) % of [\d,]+;", done.stdout)[1]) < 120
     difference = re.search(r"difference of the covariances: (\S+)", done.stdout)
     assert float(difference[1]) < 1e-6
 
@@ -49,3 +54,13 @@ def test_the_usual_way_and_ours_give_the_same_pixels():
     ours = vgglib.SubtractMean(statistics.mean)(data.train.images)
     one_by_one = [image for image, _ in speed.Images(data.train, usual)]
     assert torch.allclose(torch.stack(one_by_one), ours, atol=1e-6)
+
+
+def test_the_share_of_products_is_near_one_where_there_is_nothing_else():
+    speed = load_script()
+    cpu = torch.device("cpu")
+    maps, filters = torch.randn(8, 64, 16, 16), torch.randn(64, 64, 3, 3)
+    products = speed.share_of_products(lambda: torch.conv2d(maps, filters), cpu)
+    assert products > 0.8
+    none = speed.share_of_products(lambda: maps.exp().sum().item(), cpu)
+    assert none == 0
