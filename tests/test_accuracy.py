@@ -28,6 +28,7 @@ def small(monkeypatch, tmp_path):
     )
     recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "small", {"small": recipe})
+    monkeypatch.setitem(RECIPES, "small", recipe)
     monkeypatch.setitem(NETWORKS, "small", ("I", "II"))
     parts = (Part("small", (0, 1), ("I",)), Part("small", (0,)))
     monkeypatch.setattr(accuracy, "PLAN", parts)
@@ -143,6 +144,18 @@ def test_a_record_of_other_images_does_not_pass_for_one_of_these(small, monkeypa
     monkeypatch.setattr(vgglib, "load_data", lambda name, root, validation: others)
     with pytest.raises(ValueError, match="another training: its data_fingerprint differs"):
         accuracy.measure(small, (1,))
+
+
+def test_predictions_are_kept_of_three_seeds_of_the_named_recipes(small, monkeypatch):
+    other = replace(SERIES["small"]["small"], name="small without something")
+    monkeypatch.setitem(SERIES, "others", {other.name: other})
+    monkeypatch.setitem(NETWORKS, other.name, ("I",))
+    parts = (Part("small", (0, 2, 3), ("I",)), Part("others", (0,)))
+    monkeypatch.setattr(accuracy, "PLAN", parts)
+    accuracy.measure(small)
+    assert len(files(small)) == 4
+    kept = {path.name for path in (small.results / "predictions").iterdir()}
+    assert kept == {f"cifar10-small-I-2epochs-seed{seed}.npz" for seed in (0, 2)}
 
 
 def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):

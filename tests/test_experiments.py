@@ -28,6 +28,7 @@ from vgglib.recipes import (
     ABLATION,
     CHANGES,
     COLOR_SHIFTS,
+    IDEAS,
     NETWORKS,
     RECIPES,
     SERIES,
@@ -664,6 +665,37 @@ def test_a_change_is_taken_away_by_the_settings_that_make_it(change):
         f.name for f in fields(last) if getattr(last, f.name) != getattr(WITHOUT[change], f.name)
     }
     assert own - {"name"} == set(CHANGES[change])
+
+
+def test_an_idea_is_taken_away_by_its_settings_alone():
+    whole, fast = IDEAS["whole"], RECIPES["fast"]
+    assert replace(whole, name=fast.name, width=fast.width) == fast
+    changed = {
+        idea: {f.name for f in fields(whole) if getattr(whole, f.name) != getattr(recipe, f.name)}
+        for idea, recipe in IDEAS.items()
+    }
+    assert changed.pop("whole") == set()
+    assert {idea: names - {"name"} for idea, names in changed.items()} == {
+        "whitening": {"whitening"},
+        "small images": {"small_epochs", "epochs"},
+        "mirroring in turn": {"alternating_flip", "flip"},
+        "identity": {"initialization"},
+        "fast biases": {"bias_rate"},
+        "Muon": {
+            "muon", "learning_rate", "momentum", "nesterov", "weight_decay", "bias_rate",
+        },
+        "label smoothing": {"label_smoothing"},
+        "translation": {"translation"},
+    }  # fmt: skip
+    without = IDEAS["Muon"]
+    assert without.bias_rate * without.learning_rate == fast.bias_rate * fast.learning_rate
+
+
+def test_without_small_images_fewer_epochs_cost_the_same():
+    network = vgg("slim", width=IDEAS["whole"].width)
+    costs = {idea: cost_of_training(network, recipe, 45_000) for idea, recipe in IDEAS.items()}
+    assert costs["small images"] == pytest.approx(costs.pop("whole"), rel=0.02)
+    assert len(set(costs.values())) == 2
 
 
 def test_the_color_shifts_differ_in_nothing_else():
