@@ -84,6 +84,76 @@ def test_picture_and_mirror_image_disagree_where_try_it_says_so():
     assert disagree == {"astronaut"}
 
 
+def test_what_we_saw_in_try_it():
+    """Only what holds with a margin: the browser computes with weights of 16 bits."""
+    text = (ROOT / "pages" / "try_it.md").read_text(encoding="utf-8")
+    trained, folder = load_trained("slim"), ROOT / "assets" / "pictures"
+
+    def pixels(name, share=1.0):
+        picture = Image.open(folder / f"{name}.webp").convert("RGB")
+        side = share * min(picture.size)
+        left, top = ((length - side) / 2 for length in picture.size)
+        picture = picture.crop(tuple(map(round, (left, top, left + side, top + side))))
+        return trained.transform(
+            torch.from_numpy(np.array(live_figures.middle(picture))).movedim(-1, 0)
+        )
+
+    def ask(images):
+        """Probabilities, averaged with the mirror image, (N, classes)."""
+        with torch.no_grad():
+            return sum(trained.model(x).softmax(dim=1) for x in (images, images.flip(-1))) / 2
+
+    def names(probabilities):
+        return [trained.classes[c] for c in probabilities.argmax(dim=1)]
+
+    taxis = torch.stack([pixels("taxis", percent / 100) for percent in range(100, 0, -10)])
+    assert names(ask(taxis))[:8] == ["automobile"] * 5 + ["ship", "truck", "cat"]
+    assert "down to a square of 60 %. At 50 % the network says ship, at 40 % truck, and at" in text
+
+    credits = json.loads((folder / "credits.json").read_text())
+    shown = {c["file"].removesuffix(".webp"): c["shows"] for c in credits}
+    images = {name: pixels(name) for name in shown}
+    at_first = ask(torch.stack(list(images.values())))
+    sure = dict(zip(shown, (100 * at_first.amax(dim=1)).tolist(), strict=True))
+    said = dict(zip(shown, names(at_first), strict=True))
+    unknown = sorted((name for name in shown if not shown[name]), key=sure.get)
+    assert unknown == sorted(shown, key=sure.get)[:2] == ["astronaut", "coffee"]
+    assert [said[name] for name in unknown] == ["cat", "cat"]
+    assert "cat, and is {:.0f} and {:.0f} % sure".format(*(sure[n] for n in unknown)) in text
+
+    steps = torch.arange(0, 33, 2) - 0.5  # where the middle of what is covered may be
+    near = (torch.arange(32) - steps[:, None]).abs() < 4
+    keep = ~(near[:, None, :, None] & near[None, :, None, :]).flatten(0, 1)
+    stay = {
+        name
+        for name in shown
+        if names(ask(images[name] * keep[:, None])).count(said[name]) == len(keep)
+    }
+    assert stay == {"moose", "racehorse"}
+
+    size, axes = live_figures.POST_VARIANCES.sqrt(), live_figures.POST_AXES
+    changed = {}
+    for component in range(3):
+        shift = (3 * size[component] * axes[:, component]).float()[:, None, None]
+        changed[component] = {
+            name
+            for name in shown
+            if shown[name]
+            and {said[name]}
+            != {*names(ask(torch.stack([images[name] + shift, images[name] - shift])))}
+        }
+    assert [len(found) for found in changed.values()] == [7, 6, 0]
+    always = {name for name in shown if shown[name]} - set.union(*changed.values())
+    assert always == {"taxis", "racehorse"}
+
+    with torch.no_grad():
+        both = trained.model(torch.stack([images["kitten"], images["kitten"].flip(-1)]))
+    cat = 100 * both.softmax(dim=1)[:, trained.classes.index("cat")]
+    assert (
+        "{:.0f} % sure of the cat and, in the mirror image, {:.0f} %".format(*cat.tolist()) in text
+    )
+
+
 def test_each_picture_says_where_it_is_from_and_what_may_be_done_with_it():
     folder = ROOT / "assets" / "pictures"
     credits = json.loads((folder / "credits.json").read_text(encoding="utf-8"))

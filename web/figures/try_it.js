@@ -69,8 +69,9 @@ async function run(element, place, name, ask) {
   const view = canvas("what the network gets. The arrow keys cover a part of it, Escape uncovers it.", { tabindex: "0" });
   const where = canvas("where the evidence lies");
   const evidenceFor = make("span");
-  const aboutFilters = `The filters of the first layer, 3 x 3 pixels in color (gray is 0), ${about.first}. Below each is what it \
-makes of the picture, from 0, black, to the brightest place of the map:`;
+  const sideOfFilter = Math.sqrt(about.filters[0].length / 3);
+  const aboutFilters = `The filters of the first layer, ${sideOfFilter} x ${sideOfFilter} pixels in color (gray is 0), ${about.first}. \
+Below each is what it makes of the picture, from 0, black, to the brightest place of the map:`;
   const answer = make("p", { class: "answer", "aria-live": "polite" });
   const bars = make("div", { class: "bars" });
   const maps = make("div", { class: "maps" });

@@ -264,6 +264,7 @@ def test_the_browser_computes_what_torch_computes_of_photographs(
             assert none in told
         assert element.locator(".bar").count() == 5
         assert element.locator(".maps canvas").count() == 2 * 24
+        assert "filters of the first layer, 2 x 2 pixels" in element.inner_text()
         # Another class has its evidence elsewhere.
         choose = element.get_by_label("evidence for").select_option
         of_ship = after(page, element, lambda: choose("ship"))
@@ -295,6 +296,7 @@ def test_the_browser_computes_what_torch_computes_of_shapes(figure: Callable, si
             assert asked["logits"][0].argmax() == expected[i].argmax()
         filters = read(site, "networks.json")["shapes"]["filters"]
         assert element.locator(".maps canvas").count() == 2 * len(filters)
+        assert "filters of the first layer, 3 x 3 pixels" in element.inner_text()
         # The color shift changes what the network sees.
         shifted = after(page, element, lambda: slide(element, "color shift, a₁", 2.0))
         assert (shifted["logits"] - asked["logits"]).abs().max() > 0.1
