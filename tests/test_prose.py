@@ -1,6 +1,7 @@
 """Numbers that the chapters say in their text, and that come from the published records."""
 
 import math
+from itertools import pairwise
 from statistics import mean as average
 from statistics import stdev
 
@@ -361,15 +362,24 @@ def test_what_is_said_of_starts_on_photographs():
 
     ends = [top_1["he", "III", s] - top_1["transfer", "III", s] for s in seeds]
     assert "III from He's weights ends {:.1f} and {:.1f} points ahead".format(*ends) in text
-    assert "ended nearly two points ahead of III grown" in text
-    assert all(1.5 < points < 2 for points in ends)
-    same = [courses["transfer", "III", s][7] - courses["he", "III", s][7] for s in seeds]
-    assert "transfer is {:.1f} and {:.1f} points ahead".format(*same) in text
+    he, transfer = ([courses[way, "III", s] for s in seeds] for way in ("he", "transfer"))
+    early = [
+        average(a - b for a, b in zip(grown[:6], random[:6], strict=True))
+        for grown, random in zip(transfer, he, strict=True)
+    ]
+    assert "transfer is {:.1f} and {:.1f} points ahead on average".format(*early) in text
+    for way in ("transfer", "he"):
+        for seed in seeds:
+            assert len(set(runs[way, "III", seed]["history"]["learning_rate"][:6])) == 1
+    assert "One epoch before its end it was still behind the end of transfer" in text
+    assert all(r[-2] < grown[-1] - 1 for r, grown in zip(he, transfer, strict=True))
+    assert "up and down by as much as four points" in text
+    assert max(a - b for r in he for a, b in pairwise(r)) == pytest.approx(4, abs=0.3)
     below = {
         name: [courses["transfer", before, s][-1] - courses["transfer", name, s][0] for s in seeds]
         for before, name in (("I", "II"), ("II", "III"))
     }
-    assert "II starts 20 points below the end of I, and III 28 below that of II" in text
+    assert "II is still 20 points below the end of I, and III 28 below that of II" in text
     assert below["II"] == pytest.approx([20, 20], abs=1)
     assert below["III"] == pytest.approx([28, 28], abs=1)
 
@@ -389,7 +399,13 @@ def test_what_is_said_of_starts_on_photographs():
         assert len(courses["paper", "III", seed]) == 13
     record = runs["paper", "III", 0]
     steps = 13 * math.ceil(record["train_images"] / record["batch_size"])
-    assert f"These are {steps:,} steps" in text
+    at_first = record["history"]["learning_rate"].count(0.02) * steps // 13
+    assert f"These are {steps:,} steps, but only the first {at_first:,} had the full rate" in text
+    cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
+    assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
+    ends_of = {n: [top_1["transfer", n, s] for s in seeds] for n in ("I", "II")}
+    assert "in the short ones of the next section it does so with one seed of two" in text
+    assert sum(b > a for a, b in zip(ends_of["I"], ends_of["II"], strict=True)) == 1
 
 
 def test_what_is_said_of_the_papers_tests_in_miniature():

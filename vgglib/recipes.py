@@ -390,7 +390,7 @@ COLOR_SHIFTS: dict[str, Recipe] = _series(
 def _starts() -> dict[str, Recipe]:
     """III alone, and from II from I, for the same number of operations."""
     grown = replace(RECIPES["classic"], epochs=8, width=0.25, patience=1, deeper_epochs=1.0)
-    alone = replace(grown, epochs=13)  # three times 8 epochs of I, II and III cost 12.7 of III
+    alone = replace(grown, epochs=13)  # three times 8 epochs of I, II and III cost 12.8 of III
     return {
         **_series("starts", "start", {"transfer": grown}, ("I", "II", "III")),
         **_series(

@@ -20,7 +20,7 @@ AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 FOCUSABLE = """[...document.querySelectorAll("pre")].every(
     pre => pre.tabIndex === 0 || pre.scrollWidth <= pre.clientWidth)"""
 #: Bytes that a page may weigh, without "Try it", whose runtime is large and comes on request.
-WEIGHT = 1_500_000
+WEIGHT = 1_000_000
 
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
