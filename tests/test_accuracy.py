@@ -28,7 +28,7 @@ def small(monkeypatch, tmp_path):
     )
     recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "small", {"small": recipe})
-    monkeypatch.setitem(RECIPES, "small", recipe)
+    monkeypatch.setattr(accuracy, "_KEPT_RECIPES", {"small", "fast"})
     monkeypatch.setitem(NETWORKS, "small", ("I", "II"))
     parts = (Part("small", (0, 1), ("I",)), Part("small", (0,)))
     monkeypatch.setattr(accuracy, "PLAN", parts)

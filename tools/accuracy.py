@@ -32,7 +32,7 @@ from vgglib.experiments import Experiment, run_series
 from vgglib.machine.files import atomic_write, check_writable
 from vgglib.miniature import fill_tables, plan_tables, test_record_name
 from vgglib.optimization import make_optimizer
-from vgglib.recipes import RECIPES, SERIES, Recipe, deeper, fraction_held_out
+from vgglib.recipes import IDEAS, RECIPES, SERIES, Recipe, deeper, fraction_held_out
 from vgglib.records import (
     check_replaceable,
     read_records,
@@ -49,8 +49,10 @@ TABLES = ("results", "ten_years_later")
 # The same images, as they are and stored once as JPEG: networks of one are tested on both.
 _PAIR = ("cifar10", "cifar10-jpeg")
 
-# Seeds whose predictions are kept, for networks of the named recipes: a file has 0.2 MB.
-_PREDICTIONS_OF = (0, 1, 2)
+# Whose predictions are kept, a file of 0.2 MB each: three seeds of the named recipes, and of two
+# that say what label smoothing does to a network's confidence.
+_KEPT_SEEDS = (0, 1, 2)
+_KEPT_RECIPES = {*RECIPES, IDEAS["whole"].name, IDEAS["label smoothing"].name}
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ class Work:
     def _keep(self, experiment: Experiment, data: Data) -> None:
         """Write what it found; the record last, since what has one is not trained again."""
         record, results = experiment.record, self.settings.results
-        if record["recipe"] in RECIPES and record["seed"] in _PREDICTIONS_OF:
+        if record["recipe"] in _KEPT_RECIPES and record["seed"] in _KEPT_SEEDS:
             write_predictions(results, record, experiment.test.probabilities, data.test.labels)
             if data.name in _PAIR and self.settings.data == _PAIR[0] and record["recipe"] == "fast":
                 (other,) = (name for name in _PAIR if name != data.name)

@@ -341,9 +341,9 @@ WITHOUT: dict[str, Recipe] = {
 }
 
 #: What "fast" does without each of its ideas, by the name of the idea. Without small images it has
-#: seven epochs, which cost as much as its nine. Without Muon the filters are moved as "modern" moves
-#: its other weights, and the biases about as fast as before: of seven such settings the best by the
-#: validation accuracy of two epochs.
+#: seven epochs, which cost as much as its nine. Without Muon the filters are moved as "modern"
+#: moves its other weights, and the biases about as fast as before: of seven such settings the best
+#: by the validation accuracy of two epochs.
 _WITHOUT_IDEA: dict[str, dict[str, Any]] = {
     "whitening": {"whitening": False},
     "small images": {"small_epochs": 0, "epochs": 7},
