@@ -676,7 +676,7 @@ def test_an_idea_is_taken_away_by_its_settings_alone():
     }
     assert changed.pop("whole") == set()
     assert {idea: names - {"name"} for idea, names in changed.items()} == {
-        "whitening": {"whitening"},
+        "whitening": {"whitening", "batch_norm"},
         "small images": {"small_epochs", "epochs"},
         "mirroring in turn": {"alternating_flip", "flip"},
         "identity": {"initialization"},
