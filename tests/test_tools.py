@@ -413,6 +413,7 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     page.write_text(
         '<script defer src="../_static/scripts/fontawesome.js?digest=5"></script>'
         '<script src="../_static/documentation_options.js?v=5"></script>'
+        '<link rel="preload" as="script" href="../_static/scripts/bootstrap.js?digest=5" />'
         '<script src="../_static/doctools.js?v=5"></script>'
         '<script src="../searchindex.js"></script>'
         "<p>text</p>"
@@ -447,22 +448,37 @@ def test_pages_are_mended_and_lightened(tmp_path, save_image):
     assert (tmp_path / "bootstrap.js").exists()
 
 
-def test_formulas_are_set_where_there_are_some(tmp_path):
-    program = '<script defer="defer" src="../_static/mathjax/tex-mml-chtml.js?v=1"></script>'
-    pages = {
-        "text": '<p class="mathless">1 + 1</p>',
-        "formula": '<span class="math notranslate nohighlight">\\(x\\)</span>',
-        "output": '<div class="output text_html output_area">$x$</div>',
-    }
+@pytest.mark.parametrize(
+    ("fetched", "bodies", "needed"),
+    [
+        (
+            '<script defer="defer" src="../_static/mathjax/tex-mml-chtml.js?v=1"></script>',
+            {
+                "text": '<p class="mathless">1 + 1</p>',
+                "formula": '<span class="math notranslate nohighlight">\\(x\\)</span>',
+                "output": '<div class="output text_html output_area">$x$</div>',
+            },
+            {"formula", "output"},
+        ),
+        (
+            '<link rel="stylesheet" type="text/css" href="../_static/sphinx-design.min.css?v=1" />'
+            '<script data-sd-tabs-storage-prefix="sphinx-design-tab-id-"'
+            ' src="../_static/design-tabs.js?v=1"></script>',
+            {"text": '<p class="card">1</p>', "grid": '<div class="sd-container sd-card">1</div>'},
+            {"grid"},
+        ),
+    ],
+    ids=["formulas", "cards"],
+)
+def test_a_page_fetches_what_it_has_use_for(tmp_path, fetched, bodies, needed):
     folder = tmp_path / "pages"
     folder.mkdir()
-    for name, text in {**pages, "intro": "the first"}.items():
-        (folder / f"{name}.html").write_text(program + text)
+    for name, body in {**bodies, "intro": "the first"}.items():
+        (folder / f"{name}.html").write_text(f"<head>{fetched}</head>{body}")
     build.finish(tmp_path)
-    assert {name for name in pages if program in (folder / f"{name}.html").read_text()} == {
-        "formula",
-        "output",
-    }
+    for name, body in bodies.items():
+        head = fetched if name in needed else ""
+        assert (folder / f"{name}.html").read_text() == f"<head>{head}</head>{body}"
 
 
 def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path):

@@ -54,6 +54,15 @@ MENDS = {
     r'<script (src="[^"]*(?:_static/(?!documentation_options\.)|searchindex\.)[^"]*")></script>': (
         r"<script defer \1></script>"
     ),
+    # Scripts at the end of the page, which would be fetched before the style sheets.
+    r'<link rel="preload" as="script"[^>]*>': "",
+}
+# What is left out of a page that has nothing of its kind: addresses by what the page must have.
+NEEDED = {
+    # What sets formulas is the heaviest part of a page.
+    r"/mathjax/": r'class="[^"]*\b(?:math|output_area)\b',
+    # The look of cards and grids.
+    r"/sphinx-design\.|/design-tabs\.": r'class="[^"]*\bsd-',
 }
 # Each of these goes on from a training of the one before, or reads its records.
 ROW = ("training", "going_deeper", "results")
@@ -228,9 +237,12 @@ def finish(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         for found, better in MENDS.items():
             text = re.sub(found, better, text)
-        if not re.search(r'class="[^"]*\b(?:math|output_area)\b', text):
-            # Nothing to set: the program that sets formulas is the heaviest part of a page.
-            text = re.sub(r'<script[^>]*src="[^"]*/mathjax/[^>]*></script>', "", text)
+        for files, use in NEEDED.items():
+            if not re.search(use, text):
+                fetched = rf'="[^"]*(?:{files})[^>]*>'
+                text = re.sub(
+                    rf"<script[^>]* src{fetched}</script>|<link[^>]* href{fetched}", "", text
+                )
         text = re.sub(r'src="([./]*_images/)([^"/]+\.png)"', sized, text)
         page.write_text(text, encoding="utf-8")
     # The first page itself rather than a page that sends there.
