@@ -174,12 +174,12 @@ def rates(actions: dict[str, Callable[[], None]], device: torch.device, seconds:
     return {name: 1 / median(values) for name, values in times.items()}
 
 
-def matrix_peak(device: torch.device, precision: str) -> float:
+def matrix_peak(device: torch.device, precision: str, seconds: float) -> float:
     """The most that this device computes in this precision, in FLOP a second.
 
     Square matrices, and convolutions without padding: the two may go through libraries of which one
     knows the processor better. (Of a padded convolution the products with zeros would be counted,
-    and need not be computed.)
+    and need not be computed.) Each for some seconds.
     """
     dtype = getattr(torch, precision)
 
@@ -198,7 +198,7 @@ def matrix_peak(device: torch.device, precision: str) -> float:
         products.append((flop, partial(F.conv2d, maps, filters)))
     best = 0.0
     for flop, compute in products:
-        end = time.perf_counter() + 0.3
+        end = time.perf_counter() + seconds
         while True:
             wait(device)
             start = time.perf_counter()
@@ -320,7 +320,8 @@ def main() -> None:
     input_time = 1 / found["ours"]
 
     print("\nTraining step with its input, images a second, and share of the peak")
-    peaks = {p: matrix_peak(device, p) for p in dict.fromkeys(("float32", precision))}
+    brief = min(0.3, given.seconds / 10)
+    peaks = {p: matrix_peak(device, p, brief) for p in dict.fromkeys(("float32", precision))}
     for name, peak in peaks.items():
         print(f"  peak in {name}: {peak / 1e9:,.0f} GFLOP/s")
     for name in given.models:
@@ -329,7 +330,7 @@ def main() -> None:
             "ours": our_step(name, data, device, precision),
         }
         # The peak wanders with the machine: it is measured beside the steps.
-        peak = max(peaks[precision], matrix_peak(device, precision))
+        peak = max(peaks[precision], matrix_peak(device, precision, brief))
         found = rates(actions, device, given.seconds)
         flop = 6 * vgglib.trace(name).multiply_adds * BATCH * found["ours"]
         print(

@@ -12,11 +12,11 @@ import vgglib
 from tools.chapters import read
 from tools.settings import ROOT
 from vgglib.data import CIFAR10_CLASSES
-from vgglib.evaluation import mcnemar, reliability
+from vgglib.evaluation import calibration_error, mcnemar, reliability
 from vgglib.miniature import errors_by_seed, read_test_records
 from vgglib.protocols import Protocol
 from vgglib.published import CIFAR10_NEAR_DUPLICATES, POST_ACCURACIES, PUBLIC_TRAININGS
-from vgglib.recipes import ABLATION, COLOR_SHIFTS, WITHOUT
+from vgglib.recipes import ABLATION, COLOR_SHIFTS, IDEAS, WITHOUT
 from vgglib.records import book_results, read_predictions, read_records
 
 
@@ -104,7 +104,7 @@ def test_what_is_said_of_the_least_computation():
         views: average(r["top_1_by_views"][views] for r in fast) for views in ("1", "2", "6")
     }
     (cost,) = {r["training_pflop"] for r in fast}
-    number = {2: "two", 3: "three", 4: "four", 10: "ten"}[len(fast)]
+    number = {2: "two", 3: "three", 4: "four", 5: "five", 10: "ten"}[len(fast)]
     said = f"is right in {by_views['2']:.1f} % of the test images, in the mean of its {number}"
     assert f"{said} seeds, for {cost:.3f} PFLOP" in text
     (second,) = on_cifar10("classic", "II")
@@ -230,6 +230,34 @@ def test_what_is_said_of_the_ablation():
     assert largest == ["Muon", "one cycle"]
 
 
+def test_what_is_said_of_the_ideas_of_fast():
+    text = chapter_text("ten_years_later")
+    top_1 = {
+        idea: {
+            r["seed"]: r["top_k_accuracy"][0]
+            for r in read_records(book_results())
+            if (r["dataset"], r["recipe"]) == ("cifar10", recipe.name)
+        }
+        for idea, recipe in IDEAS.items()
+    }
+    whole = top_1.pop("whole")
+    assert {*map(frozenset, top_1.values())} == {
+        frozenset({0, 1})
+    } and "There are two seeds." in text
+    lost = {idea: [whole[seed] - found[seed] for seed in whole] for idea, found in top_1.items()}
+    assert f"without it {average(lost.pop('Muon')):.0f} points are gone" in text
+    assert "The *fast biases* give about half a point." in text
+    assert lost.pop("fast biases") == pytest.approx([0.5, 0.5], abs=0.2)
+    assert "Without *whitening* one seed lost two points and the other nothing" in text
+    low, high = sorted(lost.pop("whitening"))
+    assert -0.5 < low < 0 and high == pytest.approx(2, abs=0.1)
+    assert "The other five are undecided: each changes less than half a point" in text
+    assert len(lost) == 5 and max(abs(points) for found in lost.values() for points in found) < 0.5
+    assert max(map(average, lost.values())) > 0 > min(map(average, lost.values()))
+    assert f"half of the network, at {average(whole.values()):.0f} % and not at 94" in text
+    assert "the 94.0 % below" in text
+
+
 def test_what_results_says_of_the_copy_and_of_the_twins():
     text = chapter_text("results")
     shapes = [
@@ -246,37 +274,41 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
                 on = None if tested == record["dataset"] else tested
                 if found := read_predictions(record, book_results(), on=on):
                     said, labels = found
-                    right = (said.argmax(dim=1) == labels).double()
-                    pairs[record["dataset"], tested].append(right)
-    assert {len(found) for found in pairs.values()} == {3} and "three seeds each" in text
-    both, shown, there, used = (sum(found) / len(found) for found in pairs.values())
-    lost, brings, gone = (100 * (a - b) for a, b in ((both, shown), (used, shown), (both, used)))
-    assert f"lose {lost.mean():.1f} points on the copy, where they err more than twice" in text
-    assert 2.1 < (1 - shown.mean()) / (1 - both.mean()) < 2.5
-    assert f"are right in {100 * used.mean():.1f} % of it" in text
-    assert f"So {brings.mean():.1f} points come back" in text
-    assert f"and the other {gone.mean():.1f} are what the files have thrown away" in text
-    assert "they are hardly better" in text and 0 < 100 * (there - used).mean() < 0.5
-    error = 100 * (0.906 * 0.094 / len(labels)) ** 0.5
-    said = f"{gone.mean():.1f} points are more than ten times the standard error of such an"
-    assert said in text and gone.mean() > 10 * error
+                    pairs[record["dataset"], tested].append(said.argmax(dim=1))
+    assert {len(found) for found in pairs.values()} == {3} and "three seeds each (0 to 2)" in text
+    named = {pair: torch.stack(found) for pair, found in pairs.items()}
+    both, strange, there, used = ((n == labels).double().mean(dim=0) for n in named.values())
+    lost, back, gone = (100 * (a - b) for a, b in ((both, strange), (used, strange), (both, used)))
+    assert f"lose {lost.mean():.2f} points on the copy, where they err more than twice" in text
+    assert 2.1 < (1 - strange.mean()) / (1 - both.mean()) < 2.5
+    said = f"right in {100 * used.mean():.2f} % of it: {back.mean():.2f} points come back to a"
+    assert said in text and f"and the other {gone.mean():.2f} do not." in text
+    assert f"these networks are no better, {100 * there.mean():.2f} %." in text
+    assert abs(100 * (there - used).mean()) < 0.1
+    seeds = 100 * (named[kinds[1], kinds[1]] == labels).double().mean(dim=1)
+    assert f"as close as {seeds.min():.2f} to {seeds.max():.2f} are luck" in text
+    error = 100 * ((0.94 * 0.06 + 0.906 * 0.094) / len(labels)) ** 0.5
+    said = f"charges the network with {gone.mean():.2f} points that a file format took, nine times"
+    assert said in text and gone.mean() / error == pytest.approx(9, abs=0.5)
 
-    def by_class(points):
-        return {
-            name: float(points[labels == number].mean())
-            for number, name in enumerate(CIFAR10_CLASSES)
-        }
-
-    brings, gone = by_class(brings), by_class(gone)
-    assert "Birds, automobiles and airplanes gain most from a training on the copy" in text
-    most = sorted(brings, key=brings.get, reverse=True)[:3]
-    assert most == ["bird", "automobile", "airplane"]
-    most = sorted(gone, key=gone.get, reverse=True)[:4]
-    assert set(most) == {"cat", "bird", "dog", "deer"}
-    said = f"by cats, birds, dogs and deer, {gone[most[3]]:.0f} to {gone[most[0]]:.0f} points each"
+    often = {
+        name: (named[kinds] == number).sum(dim=1).double().mean().item()
+        for number, name in enumerate(CIFAR10_CLASSES)
+    }
+    order = sorted(often, key=often.get)
+    assert (order[:2], set(order[-2:])) == (["bird", "automobile"], {"cat", "ship"})
+    said = "for cats and ships, {cat:,.0f} and {ship:,.0f} where there are 1,000 of each"
+    assert said.format(**often) in text
+    assert "for birds and automobiles, {bird:,.0f} and {automobile:,.0f}.".format(**often) in text
+    gone_of = {
+        name: float(gone[labels == number].mean()) for number, name in enumerate(CIFAR10_CLASSES)
+    }
+    *others, fourth, _, _, most = sorted(gone_of, key=gone_of.get)
+    assert {*sorted(gone_of, key=gone_of.get)[-4:]} == {"cat", "bird", "dog", "deer"}
+    said = f"by cats, birds, dogs and deer, {gone_of[fourth]:.0f} to {gone_of[most]:.0f} points"
     assert said in text
-    vehicles = max(gone[name] for name in ("airplane", "automobile", "ship", "truck"))
-    assert f"of the vehicles no class loses more than {vehicles:.1f}." in text
+    said = f"the other six classes lose {gone_of[others[0]]:.0f} to {gone_of[others[-1]]:.0f}."
+    assert said in text
     (record,) = (r for r in on_cifar10("fast", "slim") if r["seed"] == 0)
     said, labels = read_predictions(record, book_results())
     right = (said.argmax(dim=1) == labels).double()
@@ -310,14 +342,15 @@ def test_what_results_says_of_the_networks_on_photographs():
     behind = top_1["I"] - twin["top_k_accuracy"][0]
     assert f"is {behind:.1f} points behind its twin on the test images" in text
     post = POST_ACCURACIES
-    mean_of_i = (top_1["I"] + twin["top_k_accuracy"][0]) / 2
-    better = mean_of_i - post["I"][0], top_1["II"] - post["II"][0]
-    assert "One of the two seeds of I is less than half a point ahead" in text
+    better = top_1["I"] - post["I"][0], top_1["II"] - post["II"][0]
+    said = (
+        "II is ahead by {1:.1f} points. Of the two seeds of I one is ahead by {0:.1f} points, and"
+    )
+    assert f"{said.format(*better)} the other by less than half a point." in text
     assert 0 < twin["top_k_accuracy"][0] - post["I"][0] < 0.5
     # Of two numbers the deviation is their distance divided by the root of 2.
     assert "for our I by `classic` it is five times as large" in text
     assert behind / 2**0.5 == pytest.approx(5 * 0.38, rel=0.1)
-    assert "I by {:.1f} points in the mean of its two seeds, II by {:.1f}".format(*better) in text
     at_top_1, at_top_5 = (post["III"][k] - post["II"][k] for k in (0, 4))
     said = f"III is {at_top_1:.2f} points ahead of its II at top-1, and {-at_top_5:.2f} points"
     assert said in text
@@ -368,8 +401,8 @@ def test_what_results_says_of_the_networks_on_photographs():
     errors = [p * (1 - p) / len(labels) for p in (r.double().mean() for r in rights[:2])]
     assert "less than three standard errors of independent results" in text
     assert 2.5 < (top_1["II"] - top_1["I"]) / 100 / sum(errors) ** 0.5 < 3
-    said = f"which is right in {top_1['II']:.1f} % of the images and not in {top_1['slim']:.1f}."
-    assert said in text
+    said = f"more than the {loss_of(found[1]):.3f} of II, which is right seven points less often."
+    assert said in text and round(top_1["slim"] - top_1["II"]) == 7
     only_two, only_slim, _ = mcnemar(*rights[1:])
     assert f"finds {only_slim} images that II misses, and misses {only_two} that II finds" in text
     twins = torch.zeros(len(labels), dtype=torch.bool)
@@ -381,8 +414,32 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert "II and `slim` got every one of them right, the two of I all but two and six" in text
     missed = [int((~right[twins]).sum()) for right in (*rights, right_of_twin)]
     assert missed == [2, 0, 0, 6]
-    assert f"{loss_of(found[2]):.3f} nats, more than II" in text
+    assert f"in the loss: {loss_of(found[2]):.3f} nats, more than the" in text
     assert loss_of(found[1]) < loss_of(found[2])
+
+
+def test_what_results_says_of_label_smoothing():
+    text = chapter_text("results")
+
+    def measures(recipe):
+        """Mean confidence, calibration error, accuracy and loss, over the seeds."""
+        rows = []
+        for record in read_records(book_results()):
+            if (record["dataset"], record["recipe"]) == ("cifar10", recipe.name):
+                said, labels = read_predictions(record, book_results())
+                confidence = 100 * said.max(dim=1).values.double().mean().item()
+                error = calibration_error(said, labels, bins=10)
+                accuracy = record["top_k_accuracy"][0]
+                rows.append((confidence, error, accuracy, loss_of((said, labels))))
+        assert len(rows) in (2, 3)
+        return [average(column) for column in zip(*rows, strict=True)]
+
+    smoothed, plain = (measures(IDEAS[key]) for key in ("whole", "label smoothing"))
+    said = "{0:.0f} % sure on average and not {1:.0f}, its calibration error is {2:.0f} % and not"
+    assert said.format(plain[0], smoothed[0], plain[1]) in text
+    assert f"% and not {smoothed[1]:.0f}, and its loss {plain[3]:.3f} nats" in text
+    assert f"nats and not {smoothed[3]:.3f}. It is right no less often." in text
+    assert plain[2] > smoothed[2]
 
 
 def test_what_is_said_of_starts_on_photographs():
