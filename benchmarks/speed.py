@@ -125,6 +125,17 @@ def our_step(
     return lambda: vgglib.train_epoch(model, split, **options)
 
 
+def profile_of(step: Callable[[], None], device: torch.device) -> profile:
+    """What the profiler sees of a step, after one that warms up."""
+    step()
+    activities = [ProfilerActivity.CPU]
+    activities += [ProfilerActivity.CUDA] * (device.type == "cuda")
+    with profile(activities=activities) as profiled:
+        step()
+        wait(device)
+    return profiled
+
+
 def copies_and_waits(
     data: Data, device: torch.device, precision: str, batches: int = 8
 ) -> dict[str, float]:
@@ -136,11 +147,7 @@ def copies_and_waits(
     found = []
     for split in (images.take(torch.arange(BATCH)), images):
         step = our_step("I", replace(data, train=split), device, precision, len(split))
-        step()  # warm up
-        activities = [ProfilerActivity.CPU]
-        activities += [ProfilerActivity.CUDA] * (device.type == "cuda")
-        with profile(activities=activities) as profiled:
-            step()
+        profiled = profile_of(step, device)
         events = Counter(event.name for event in profiled.events())
         copies = sum(n for name, n in events.items() if name.startswith("Memcpy HtoD"))
         waits = sum(n for name, n in events.items() if re.fullmatch(r"cuda\w+Synchronize", name))
@@ -216,16 +223,11 @@ _PRODUCTS = ("mm", "addmm", "_addmm_activation", "bmm", "linear", "mkldnn_linear
 
 def share_of_products(step: Callable[[], None], device: torch.device) -> float:
     """Part of a step's time on the device that goes into matrix products, convolutions included."""
-    step()  # warm up
-    kinds = {"cpu": ProfilerActivity.CPU, "cuda": ProfilerActivity.CUDA}
-    with profile(activities=list({ProfilerActivity.CPU, kinds[device.type]})) as profiled:
-        step()
-        wait(device)
+    on_gpu = device.type == "cuda"
     products = total = 0.0
-    for event in profiled.key_averages():
-        on_device = device.type == "cuda"
-        spent = event.self_device_time_total if on_device else event.self_cpu_time_total
-        if on_device and not event.key.startswith("aten::"):
+    for event in profile_of(step, device).key_averages():
+        spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        if on_gpu and not event.key.startswith("aten::"):
             continue  # a kernel, whose time its operation has as well
         total += spent
         name = event.key.removeprefix("aten::")

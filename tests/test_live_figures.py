@@ -17,6 +17,8 @@ from vgglib import colors
 from vgglib.records import read_predictions, record_name
 from vgglib.trained import load_trained
 
+PICTURES = ROOT / "assets" / "pictures"
+
 
 def test_configurations_are_those_of_plain_stacks():
     found = live_figures.configurations()
@@ -69,14 +71,22 @@ def test_what_try_it_says_of_the_network_for_photographs():
     assert all(r["right"] / r["images"] > r["to"] for r in ranges)
 
 
+def pixels(trained, name, share=1.0):
+    """What the network gets of a picture: the square in its middle, or a part of that."""
+    picture = Image.open(PICTURES / f"{name}.webp").convert("RGB")
+    side = share * min(picture.size)
+    left, top = ((length - side) / 2 for length in picture.size)
+    picture = picture.crop(tuple(map(round, (left, top, left + side, top + side))))
+    square = np.array(live_figures.middle(picture))
+    return trained.transform(torch.from_numpy(square).permute(2, 0, 1))
+
+
 def test_picture_and_mirror_image_disagree_where_try_it_says_so():
     assert "They disagree about the astronaut's face." in (ROOT / "pages" / "try_it.md").read_text()
     trained = load_trained("slim")
-    folder = ROOT / "assets" / "pictures"
     disagree = set()
-    for file in sorted(folder.glob("*.webp")):
-        square = live_figures.middle(Image.open(file).convert("RGB"))
-        image = trained.transform(torch.from_numpy(np.array(square)).permute(2, 0, 1))
+    for file in sorted(PICTURES.glob("*.webp")):
+        image = pixels(trained, file.stem)
         with torch.no_grad():
             said = trained.model(torch.stack([image, image.flip(-1)])).argmax(dim=1)
         if said[0] != said[1]:
@@ -87,16 +97,7 @@ def test_picture_and_mirror_image_disagree_where_try_it_says_so():
 def test_what_we_saw_in_try_it():
     """Only what holds with a margin: the browser computes with weights of 16 bits."""
     text = (ROOT / "pages" / "try_it.md").read_text(encoding="utf-8")
-    trained, folder = load_trained("slim"), ROOT / "assets" / "pictures"
-
-    def pixels(name, share=1.0):
-        picture = Image.open(folder / f"{name}.webp").convert("RGB")
-        side = share * min(picture.size)
-        left, top = ((length - side) / 2 for length in picture.size)
-        picture = picture.crop(tuple(map(round, (left, top, left + side, top + side))))
-        return trained.transform(
-            torch.from_numpy(np.array(live_figures.middle(picture))).movedim(-1, 0)
-        )
+    trained = load_trained("slim")
 
     def ask(images):
         """Probabilities, averaged with the mirror image, (N, classes)."""
@@ -106,13 +107,13 @@ def test_what_we_saw_in_try_it():
     def names(probabilities):
         return [trained.classes[c] for c in probabilities.argmax(dim=1)]
 
-    taxis = torch.stack([pixels("taxis", percent / 100) for percent in range(100, 0, -10)])
+    taxis = torch.stack([pixels(trained, "taxis", percent / 100) for percent in range(100, 0, -10)])
     assert names(ask(taxis))[:8] == ["automobile"] * 5 + ["ship", "truck", "cat"]
     assert "down to a square of 60 %. At 50 % the network says ship, at 40 % truck, and at" in text
 
-    credits = json.loads((folder / "credits.json").read_text())
+    credits = json.loads((PICTURES / "credits.json").read_text())
     shown = {c["file"].removesuffix(".webp"): c["shows"] for c in credits}
-    images = {name: pixels(name) for name in shown}
+    images = {name: pixels(trained, name) for name in shown}
     at_first = ask(torch.stack(list(images.values())))
     sure = dict(zip(shown, (100 * at_first.amax(dim=1)).tolist(), strict=True))
     said = dict(zip(shown, names(at_first), strict=True))
@@ -155,18 +156,17 @@ def test_what_we_saw_in_try_it():
 
 
 def test_each_picture_says_where_it_is_from_and_what_may_be_done_with_it():
-    folder = ROOT / "assets" / "pictures"
-    credits = json.loads((folder / "credits.json").read_text(encoding="utf-8"))
-    assert {c["file"] for c in credits} == {file.name for file in folder.glob("*.webp")}
+    credits = json.loads((PICTURES / "credits.json").read_text(encoding="utf-8"))
+    assert {c["file"] for c in credits} == {file.name for file in PICTURES.glob("*.webp")}
     assert len(credits) == 12
     classes = load_trained("slim").classes
     for credit in credits:
         assert credit["license"] in ("public domain", "CC0")
         assert credit["source"].startswith("https://") and credit["author"] and credit["name"]
         assert credit["shows"] is None or credit["shows"] in classes
-        with Image.open(folder / credit["file"]) as picture:
+        with Image.open(PICTURES / credit["file"]) as picture:
             assert max(picture.size) <= 400 and min(picture.size) >= 200
-        assert (folder / credit["file"]).stat().st_size < 40_000
+        assert (PICTURES / credit["file"]).stat().st_size < 40_000
 
 
 def test_the_palette_of_the_site_is_that_of_the_figures(tmp_path):

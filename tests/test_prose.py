@@ -233,17 +233,12 @@ def test_what_is_said_of_the_ablation():
 def test_what_is_said_of_the_ideas_of_fast():
     text = chapter_text("ten_years_later")
     top_1 = {
-        idea: {
-            r["seed"]: r["top_k_accuracy"][0]
-            for r in read_records(book_results())
-            if (r["dataset"], r["recipe"]) == ("cifar10", recipe.name)
-        }
+        idea: {r["seed"]: r["top_k_accuracy"][0] for r in on_cifar10(recipe.name, "slim")}
         for idea, recipe in IDEAS.items()
     }
     whole = top_1.pop("whole")
-    assert {*map(frozenset, top_1.values())} == {
-        frozenset({0, 1})
-    } and "There are two seeds." in text
+    assert {*map(frozenset, top_1.values())} == {frozenset({0, 1})}
+    assert "There are two seeds." in text
     lost = {idea: [whole[seed] - found[seed] for seed in whole] for idea, found in top_1.items()}
     assert f"without it {average(lost.pop('Muon')):.0f} points are gone" in text
     assert "The *fast biases* give about half a point." in text
@@ -303,9 +298,11 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     gone_of = {
         name: float(gone[labels == number].mean()) for number, name in enumerate(CIFAR10_CLASSES)
     }
-    *others, fourth, _, _, most = sorted(gone_of, key=gone_of.get)
-    assert {*sorted(gone_of, key=gone_of.get)[-4:]} == {"cat", "bird", "dog", "deer"}
-    said = f"by cats, birds, dogs and deer, {gone_of[fourth]:.0f} to {gone_of[most]:.0f} points"
+    order = sorted(gone_of, key=gone_of.get)
+    others, most = order[:-4], order[-4:]
+    assert set(most) == {"cat", "bird", "dog", "deer"}
+    said = "by cats, birds, dogs and deer, "
+    said += f"{gone_of[most[0]]:.0f} to {gone_of[most[-1]]:.0f} points"
     assert said in text
     said = f"the other six classes lose {gone_of[others[0]]:.0f} to {gone_of[others[-1]]:.0f}."
     assert said in text
@@ -424,13 +421,11 @@ def test_what_results_says_of_label_smoothing():
     def measures(recipe):
         """Mean confidence, calibration error, accuracy and loss, over the seeds."""
         rows = []
-        for record in read_records(book_results()):
-            if (record["dataset"], record["recipe"]) == ("cifar10", recipe.name):
-                said, labels = read_predictions(record, book_results())
-                confidence = 100 * said.max(dim=1).values.double().mean().item()
-                error = calibration_error(said, labels, bins=10)
-                accuracy = record["top_k_accuracy"][0]
-                rows.append((confidence, error, accuracy, loss_of((said, labels))))
+        for record in on_cifar10(recipe.name, "slim"):
+            said, labels = read_predictions(record, book_results())
+            confidence = 100 * said.max(dim=1).values.double().mean().item()
+            error = calibration_error(said, labels, bins=10)
+            rows.append((confidence, error, record["top_k_accuracy"][0], loss_of((said, labels))))
         assert len(rows) in (2, 3)
         return [average(column) for column in zip(*rows, strict=True)]
 

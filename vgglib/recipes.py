@@ -353,11 +353,11 @@ _WITHOUT_IDEA: dict[str, dict[str, Any]] = {
     "fast biases": {"bias_rate": 1.0},
     "Muon": {
         "muon": 0.0,
-        "learning_rate": 5e-2,
-        "momentum": 0.9,
-        "nesterov": True,
-        "weight_decay": 5e-4,
         "bias_rate": 200.0,
+        **{
+            name: getattr(RECIPES["modern"], name)
+            for name in ("learning_rate", "momentum", "nesterov", "weight_decay")
+        },
     },
     "label smoothing": {"label_smoothing": 0.0},
     "translation": {"translation": 0},
