@@ -282,8 +282,10 @@ def test_prediction_has_no_dropout_and_keeps_the_mode(training, images):
 def test_scales_below_crop_or_reach_are_refused_with_the_numbers(images):
     net = network("I", 28)
     for method in ("crops", "both"):
-        with pytest.raises(ValueError, match=r"scale of 24 px is below the crop of 28 px"):
+        with pytest.raises(ValueError, match=r"24 px is below the crop of 28 px.*, or the method"):
             predict_by(Protocol((24, 32), method), net, images, SUBTRACT)
+        with pytest.raises(ValueError, match=r"20 px is below .* of 28 px or more$"):  # dense, too
+            predict_by(Protocol((20, 32), method), net, images, SUBTRACT)
     with pytest.raises(ValueError, match=r"20x20 px .* at least 24x24 px"):
         predict_by(Protocol((20,)), net, images, SUBTRACT)
     assert predict_by(Protocol((24,)), net, images, SUBTRACT).shape == (3, 4)

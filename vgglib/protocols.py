@@ -352,8 +352,13 @@ def check_scales(protocol: Protocol, network: VGG) -> None:
         raise ValueError(f"expected a network for square crops, got one for {height}x{width} px")
     smallest = min(protocol.scales)
     if protocol.method != "dense" and smallest < height:
+        try:
+            map_size(network, smallest, smallest)
+            instead = ", or the method 'dense'"
+        except ValueError:  # too small for that as well
+            instead = ""
         raise ValueError(
             f"a test scale of {smallest} px is below the crop of {height} px: expected scales of"
-            f" {height} px or more, or the method 'dense'"
+            f" {height} px or more{instead}"
         )
     map_size(network, smallest, smallest)
