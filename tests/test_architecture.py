@@ -109,18 +109,19 @@ def test_weight_layers_are_counted_as_in_table_1(name, layers):
 
 
 def test_every_configuration_has_a_plan():
-    """But the book's own network, which has batch normalization."""
-    assert [*PLANS, "slim"] == list(CONFIGURATIONS)
+    """But the networks of Jordan, which have batch normalization."""
+    assert [*PLANS, "slim", "wide"] == list(CONFIGURATIONS)
 
 
-def test_the_slim_network_is_as_planned():
+@pytest.mark.parametrize(("name", "narrow", "broad"), [("slim", 64, 256), ("wide", 128, 384)])
+def test_the_networks_for_little_computation_are_as_planned(name, narrow, broad):
     """First filters of 2x2, with biases; 3x3 without; two for each normalized channel; logits."""
-    channels = [24, 64, 64, 256, 256, 256, 256]
+    channels = [24, narrow, narrow, *[broad] * 4]
     filters = sum(9 * a * b for a, b in pairwise(channels))
     with torch.device("meta"):
-        slim = vgg("slim")
-    assert count(slim) == 24 * (3 * 4 + 1) + filters + 2 * sum(channels[1:]) + 10 * 256
-    sides = [row.output_shape[1] for row in trace(slim) if row.kind.startswith("maxpool")]
+        network = vgg(name)
+    assert count(network) == 24 * (3 * 4 + 1) + filters + 2 * sum(channels[1:]) + 10 * broad
+    sides = [row.output_shape[1] for row in trace(network) if row.kind.startswith("maxpool")]
     assert sides == [15, 7, 3, 1]
 
 

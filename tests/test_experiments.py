@@ -667,6 +667,15 @@ def test_a_change_is_taken_away_by_the_settings_that_make_it(change):
     assert own - {"name"} == set(CHANGES[change])
 
 
+def test_longer_is_fast_for_twice_the_epochs():
+    longer, fast = RECIPES["longer"], RECIPES["fast"]
+    own = {f.name for f in fields(fast) if getattr(fast, f.name) != getattr(longer, f.name)}
+    assert own == {"name", "epochs", "small_epochs"}
+    assert (longer.epochs, longer.small_epochs) == (2 * fast.epochs, 2 * fast.small_epochs)
+    # Less than the 1.4 PFLOP of airbench95, also on all images.
+    assert cost_of_training(vgg("wide"), longer, 50_000) < 1.3
+
+
 def test_an_idea_is_taken_away_by_its_settings_alone():
     whole, fast = IDEAS["whole"], RECIPES["fast"]
     assert replace(whole, name=fast.name, width=fast.width) == fast

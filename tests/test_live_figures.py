@@ -22,7 +22,7 @@ PICTURES = ROOT / "assets" / "pictures"
 
 def test_configurations_are_those_of_plain_stacks():
     found = live_figures.configurations()
-    assert set(vgglib.CONFIGURATIONS) - set(found) == {"A-LRN", "slim"}
+    assert set(vgglib.CONFIGURATIONS) - set(found) == {"A-LRN", "slim", "wide"}
     assert found["C"]["stacks"][2] == [
         {"channels": 256, "kernel": 3},
         {"channels": 256, "kernel": 3},

@@ -49,7 +49,7 @@ SIDE = 32
 #: are of 7x7; those before its last, of 3x3, hardly show a place.
 PHOTOGRAPHS_POOL = 3
 #: The color of each network in charts of trainings.
-NETWORK_COLORS = {"I": BLUE, "II": GREEN, "III": RED, "slim": PINK}
+NETWORK_COLORS = {"I": BLUE, "II": GREEN, "III": RED, "slim": PINK, "wide": ORANGE}
 RECIPE = replace(
     vgglib.RECIPES["quick"],
     name="website",

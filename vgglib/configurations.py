@@ -50,6 +50,19 @@ def _zhong(linear: tuple[Mapping[str, Any], ...], *stacks: Mapping[str, Any]) ->
     return Configuration(tuple((s,) for s in stacks), linear, 32, 10, "Zhong 2024, Results")
 
 
+# Narrow where the images are large, and no hidden fully connected layer. The first filters are
+# 2x2 and do not pad: an odd side halves to less, from 31 to 15, 7 and 3.
+def _jordan(narrow: int, broad: int, script: str) -> Configuration:
+    conv_stacks = (
+        (_conv(24, kernel_size=2, activation="gelu"), _conv(narrow, pool=2, **_MODERN)),
+        (_conv(narrow, **_MODERN), _conv(broad, pool=2, **_MODERN)),
+        (_conv(broad, **_MODERN), _conv(broad, pool=2, **_MODERN)),
+        (_conv(broad, **_MODERN),),
+    )
+    linear = ({"out_features": 10, "bias": False},)
+    return Configuration(conv_stacks, linear, 32, 10, f"Jordan 2024, {script}", global_pool=True)
+
+
 # Two convolutions of 3x3, then one of 1x1: the end of the last three stacks of configuration C.
 def _conv_1x1(out_channels: int) -> list[dict[str, Any]]:
     return [_conv(out_channels, 2), _conv(out_channels, kernel_size=1)]
@@ -67,21 +80,8 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "I": _zhong(_CIFAR_1, _conv(128), _conv(256), _conv(512)),
     "II": _zhong(_CIFAR_2, _conv(128), _conv(256, 2), _conv(512, 2)),
     "III": _zhong(_CIFAR_2, _conv(128), _conv(256, 2), _conv(512, 6)),
-    # Narrow where the images are large, and no hidden fully connected layer. The first filters are
-    # 2x2 and do not pad: an odd side halves to less, from 31 to 15, 7 and 3.
-    "slim": Configuration(
-        (
-            (_conv(24, kernel_size=2, activation="gelu"), _conv(64, pool=2, **_MODERN)),
-            (_conv(64, **_MODERN), _conv(256, pool=2, **_MODERN)),
-            (_conv(256, **_MODERN), _conv(256, pool=2, **_MODERN)),
-            (_conv(256, **_MODERN),),
-        ),
-        ({"out_features": 10, "bias": False},),
-        32,
-        10,
-        "Jordan 2024, airbench94_muon",
-        global_pool=True,
-    ),
+    "slim": _jordan(64, 256, "airbench94_muon"),
+    "wide": _jordan(128, 384, "airbench95"),
 }
 
 
@@ -105,7 +105,7 @@ def vgg(
     Args:
         name: ``"A"``, ``"A-LRN"``, ``"B"``, ``"C"``, ``"D"``, ``"E"`` (the paper, Table 1: 224 px,
             1000 classes), ``"I"``, ``"II"``, ``"III"`` (Zhong 2024: 32 px, 10 classes), or
-            ``"slim"`` (Jordan's airbench94_muon, for the least computation: 32 px, 10 classes).
+            ``"slim"`` or ``"wide"`` (Jordan 2024, for little computation: 32 px, 10 classes).
         num_classes: classes; ``None`` is the configuration's own number.
         image_size: side in pixels or ``(height, width)``; ``None`` is the configuration's own.
         in_channels: channels of the images: 3 for RGB, 1 for gray images.
