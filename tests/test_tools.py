@@ -565,6 +565,22 @@ def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
     assert slim.endswith(f"| {accuracy:.2f} (`{landing.OTHER}`) |")
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "cell"),
+    [
+        ([80.0], "80.00 (8 epochs)"),
+        ([80.0, 82.0], "80.00 and 82.00 (8 epochs)"),
+        ([80.0, 82.0, 84.0], "82.00\u00a0±\u00a02.00 (8 epochs, 3 seeds)"),
+    ],
+)
+def test_a_deviation_stands_on_the_first_page_from_three_seeds_on(tmp_path, accuracies, cell):
+    record = next(r for r in read_records(book_results()) if r["recipe"] == "modern")
+    for seed, top_1 in enumerate(accuracies):
+        own = {"seed": seed, "top_k_accuracy": [top_1, 95.0, 97.0, 98.0, 99.0]}
+        write_record(tmp_path, record | own | {"model": "I", "dataset": "cifar10", "epochs": 8})
+    assert f"| - | {cell} |" in landing.accuracy_table(tmp_path)
+
+
 # --------------------------------------------------------------------------------------------------
 # For a class
 # --------------------------------------------------------------------------------------------------

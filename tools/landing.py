@@ -54,8 +54,11 @@ def _cell(records: list[dict[str, Any]], mark: str) -> str:
     """Of the longest training, where there are several."""
     epochs = max(record["epochs"] for record in records)
     group = [record for record in records if record["epochs"] == epochs]
-    accuracy = mean_and_spread([record["top_k_accuracy"][0] for record in group], 2)
-    seeds = f", {len(group)} seeds" if len(group) > 1 else ""
+    accuracies = [record["top_k_accuracy"][0] for record in group]
+    # Of two numbers a deviation says less than the numbers.
+    both = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
+    accuracy = both if len(group) == 2 else mean_and_spread(accuracies, 2)
+    seeds = f", {len(group)} seeds" if len(group) > 2 else ""
     return f"{accuracy}{mark} ({epochs} epochs{seeds})"
 
 
