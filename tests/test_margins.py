@@ -90,6 +90,11 @@ def test_a_line_that_no_cell_has_is_told(tmp_path):
         margins.with_measurements(read(chapters()[0]), [condition])
 
 
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_each_condition_has_its_cell(path):
+    margins.with_measurements(read(path), [c for c in ALL if c["chapter"] == path.stem])
+
+
 def test_each_condition_says_what_it_must():
     for condition in ALL:
         assert {"chapter", "claim", "quantity", *PRECISIONS} <= set(condition)
