@@ -62,11 +62,6 @@ MODERN = {name: ("modern", name, 8) for name in ("I", "II", "III")}
             "III is {} points ahead of `classic`'s III of 12 epochs",
             lambda: (ahead(MODERN["III"], CLASSIC["III"]),),
         ),
-        (
-            "ten_years_later",
-            "II {} points ahead of `classic`'s II of 12 epochs",
-            lambda: (ahead(MODERN["II"], CLASSIC["II"]),),
-        ),
     ],
 )
 def test_a_number_in_the_text_is_that_of_the_records(chapter, claim, values):
@@ -77,10 +72,6 @@ def test_the_costs_in_the_text_are_those_of_the_records():
     text = chapter_text("ten_years_later")
     assert "for two thirds of the computation" in text
     assert pflop(MODERN["I"]) / pflop(CLASSIC["I"]) == pytest.approx(2 / 3, rel=0.05)
-    assert "for half of what that cost with its start" in text
-    assert pflop(MODERN["II"]) / pflop(CLASSIC["I"], CLASSIC["II"]) == pytest.approx(
-        1 / 2, rel=0.05
-    )
     assert "for two fifths of what that cost with its two starts" in text
     assert pflop(MODERN["III"]) / pflop(*CLASSIC.values()) == pytest.approx(2 / 5, rel=0.06)
     assert f"`modern` puts I {ahead(MODERN['I'], CLASSIC['I'])} points ahead" in text
@@ -219,11 +210,12 @@ def test_what_is_said_of_the_ablation():
         for r in read_records(book_results())
         if (r["dataset"], r["recipe"], r["model"]) == ("cifar10", "classic", "I")
     ]
-    top_1 = average(record["top_k_accuracy"][0] for record in whole)
-    assert len(whole) == 2 and f"has {top_1:.0f} % in the mean of two seeds" in text
-    assert ends[1] > top_1 + 1
+    better, worse = sorted((r["top_k_accuracy"][0] for r in whole), reverse=True)
+    assert "as good as the better of two trainings of the whole network I" in text
+    assert f"which reached {better:.0f} and {worse:.0f} %" in text and abs(ends[1] - better) < 0.3
+    # With Muon's products, which the page prints: 2.8 % more for a quarter of I.
     cost = vgglib.training_pflop(vgglib.trace("I", width=0.25).multiply_adds, 8 * 45_000)
-    assert f"cost {whole[0]['training_pflop'] / cost:.0f} times as much" in text
+    assert f"cost {whole[0]['training_pflop'] / (1.028 * cost):.0f} times as much" in text
     for change in ("label smoothing", "translation", "averaging"):
         assert max(abs(average(found[change])) for found in (on_ladder, taken)) < 0.5
     largest = sorted(on_ladder, key=lambda change: average(on_ladder[change]))[-2:]
@@ -240,7 +232,7 @@ def test_what_is_said_of_the_ideas_of_fast():
     assert {*map(frozenset, top_1.values())} == {frozenset({0, 1})}
     assert "There are two seeds." in text
     lost = {idea: [whole[seed] - found[seed] for seed in whole] for idea, found in top_1.items()}
-    assert f"without it {average(lost.pop('Muon')):.0f} points are gone" in text
+    assert f"for its place, {average(lost.pop('Muon')):.0f} points are gone" in text
     assert "The *fast biases* give about half a point." in text
     assert lost.pop("fast biases") == pytest.approx([0.5, 0.5], abs=0.2)
     assert "Without *whitening* one seed lost two points and the other nothing" in text
@@ -283,7 +275,7 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     seeds = 100 * (named[kinds[1], kinds[1]] == labels).double().mean(dim=1)
     assert f"as close as {seeds.min():.2f} to {seeds.max():.2f} are luck" in text
     error = 100 * ((0.94 * 0.06 + 0.906 * 0.094) / len(labels)) ** 0.5
-    said = f"charges the network with {gone.mean():.2f} points that a file format took, nine times"
+    said = f"charges the network with {gone.mean():.2f} points that belong to the copy, nine times"
     assert said in text and gone.mean() / error == pytest.approx(9, abs=0.5)
 
     often = {
@@ -294,6 +286,9 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
     assert (order[:2], set(order[-2:])) == (["bird", "automobile"], {"cat", "ship"})
     said = "for cats and ships, {cat:,.0f} and {ship:,.0f} where there are 1,000 of each"
     assert said.format(**often) in text
+    own = named["cifar10-jpeg", "cifar10-jpeg"]
+    times = [(own == c).sum(dim=1).double().mean().item() for c in range(len(CIFAR10_CLASSES))]
+    assert f"they name each class {min(times):.0f} to {max(times):,.0f} times." in text
     assert "for birds and automobiles, {bird:,.0f} and {automobile:,.0f}.".format(**often) in text
     gone_of = {
         name: float(gone[labels == number].mean()) for number, name in enumerate(CIFAR10_CLASSES)
@@ -375,7 +370,7 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert accuracies[-1] - accuracies[-2] == pytest.approx(
         accuracies[-2] - accuracies[-7], rel=0.1
     )
-    assert f"to {records['I']['history']['train_loss'][-1]:.2f}, while the solid line" in text
+    assert f"to {records['I']['history']['train_loss'][-1]:.2f}, and the solid one stays" in text
 
     found = [read_predictions(record, book_results()) for record in records.values()]
     labels = found[0][1]
@@ -411,6 +406,10 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert "II and `slim` got every one of them right, the two of I all but two and six" in text
     missed = [int((~right[twins]).sum()) for right in (*rights, right_of_twin)]
     assert missed == [2, 0, 0, 6]
+    without = [f"{100 * right[~twins].double().mean():.1f}" for right in rights[1:]]
+    assert f"without them II would have {without[0]} % and `slim` {without[1]}" in text
+    flattered = [100 * (r.double().mean() - r[~twins].double().mean()) for r in rights[1:]]
+    assert "{:.1f} and {:.1f} points less".format(*flattered) in text
     assert f"in the loss: {loss_of(found[2]):.3f} nats, more than the" in text
     assert loss_of(found[1]) < loss_of(found[2])
 
@@ -491,12 +490,12 @@ def test_what_is_said_of_starts_on_photographs():
     record = runs["paper", "III", 0]
     steps = 13 * math.ceil(record["train_images"] / record["batch_size"])
     at_first = record["history"]["learning_rate"].count(0.02) * steps // 13
-    assert f"These are {steps:,} steps, but only the first {at_first:,} had the full rate" in text
+    assert f"so only {at_first:,} of the {steps:,} steps had the full one" in text
     cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
     assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
-    ends_of = {n: [top_1["transfer", n, s] for s in seeds] for n in ("I", "II")}
-    assert "in the short ones of the next section it does so with one seed of two" in text
-    assert sum(b > a for a, b in zip(ends_of["I"], ends_of["II"], strict=True)) == 1
+    assert "with longer ones, on photographs, [II ends above I](results.ipynb)" in text
+    one, two = ([r["top_k_accuracy"][0] for r in on_cifar10("classic", n)] for n in ("I", "II"))
+    assert min(two) > max(one)
 
 
 def test_what_is_said_of_the_papers_tests_in_miniature():
@@ -562,9 +561,9 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     assert max(map(abs, differences[fixed_48, 48][2:])) < 0.6  # II and III
     better, lost = differences[fixed_48, 32], [-g for g in differences[fixed_32, 32]]
     assert (
-        f"all are, by the dense test, {min(better):.0f} to {max(better):.0f} points better" in text
+        f"they are, by the dense test, {min(better):.0f} to {max(better):.0f} points better" in text
     )
-    assert f"pay for that with {min(lost):.0f} to {max(lost):.0f} points" in text
+    assert f"pay for it with {min(lost):.0f} to {max(lost):.0f} points" in text
     # The conclusions.
     lost = [
         -g

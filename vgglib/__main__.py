@@ -6,9 +6,9 @@
 
 Trains the networks of a recipe one after the other, for each seed, and writes a record for each. It
 goes on from the checkpoints of a run that was interrupted. Where the recipe lets deeper networks
-start from shallower ones, these are trained too. "ablation", "colors", "starts" and "scales" stand
-for several recipes each; the networks of "scales" are also tested by the paper's protocols, with
-records in a folder "protocols" beside the others.
+start from shallower ones, these are trained too. "ablation", "ideas", "colors", "starts" and
+"scales" stand for several recipes each; the networks of "scales" are also tested by the paper's
+protocols, with records in a folder "protocols" beside the others.
 """
 
 from __future__ import annotations
