@@ -12,6 +12,7 @@ from tools.settings import ROOT
 
 # Repositories of others that the book refers to.
 CITED = {
+    "akrizhevsky/cuda-convnet2",
     "cleanlab/label-errors",
     "cvjena/cifair",
     "jianzhongdev/vggpytorch",
