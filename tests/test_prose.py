@@ -222,6 +222,17 @@ def test_what_is_said_of_the_ablation():
     assert largest == ["Muon", "one cycle"]
 
 
+def test_what_is_said_of_longer():
+    text = chapter_text("ten_years_later")
+    (record,) = on_cifar10("longer", "wide")
+    views = record["top_1_by_views"]
+    said = f"{views['2']:.2f} % of the test images with two views and {views['6']:.2f} % with six"
+    assert f"{said} (validation {record['validation_top_1']:.2f} %)" in text
+    assert f"for {record['training_pflop']:.2f} PFLOP. airbench95 has 95.01 %" in text
+    assert PUBLIC_TRAININGS["airbench95"] == (95.01, 1.4)
+    assert record["train_images"] == 45_000 and record["settings"]["small_epochs"] == 8
+
+
 def test_what_is_said_of_the_ideas_of_fast():
     text = chapter_text("ten_years_later")
     top_1 = {
@@ -353,8 +364,9 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert f"II is {top_1['II'] - top_1['I']:.2f} points ahead of the I that it grew" in text
     each = [records[name]["training_pflop"] for name in ("I", "II")]
     assert "three times the computation" in text
-    assert "eight layers with weights and a sixth of the computation of II" in text
-    assert vgglib.CONFIGURATIONS["slim"].weight_layers == 8
+    assert "`slim` took a sixth of the computation of II" in text
+    assert "Both have eight layers with weights" in text
+    assert {vgglib.CONFIGURATIONS[name].weight_layers for name in ("slim", "wide")} == {8}
     assert records["slim"]["training_pflop"] / each[1] == pytest.approx(1 / 6, rel=0.06)
     of_slim = [r["top_k_accuracy"][0] for r in on_cifar10("fast", "slim")]
     error = 100 * (0.94 * 0.06 / 10_000) ** 0.5
