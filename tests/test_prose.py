@@ -231,6 +231,12 @@ def test_what_is_said_of_longer():
     assert f"for {record['training_pflop']:.2f} PFLOP. airbench95 has 95.01 %" in text
     assert PUBLIC_TRAININGS["airbench95"] == (95.01, 1.4)
     assert record["train_images"] == 45_000 and record["settings"]["small_epochs"] == 8
+    smoothing, classes = record["settings"]["label_smoothing"], 10
+    target = torch.full((classes,), smoothing / classes, dtype=torch.double)
+    target[0] += 1 - smoothing
+    floor = -(target * target.log()).sum()
+    assert f"none is below {floor:.3f}" in text
+    assert f"training loss ended at {record['history']['train_loss'][-1]:.3f} nats" in text
 
 
 def test_what_is_said_of_the_ideas_of_fast():
