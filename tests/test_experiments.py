@@ -12,7 +12,7 @@ import torch
 from torchvision.transforms.v2 import functional as F
 
 from vgglib import experiments, training
-from vgglib.__main__ import summary
+from vgglib.__main__ import few_steps, summary
 from vgglib.configurations import CONFIGURATIONS, vgg
 from vgglib.data import load_data
 from vgglib.evaluation import evaluate
@@ -774,3 +774,10 @@ def test_a_first_layer_too_wide_for_whitening_is_refused(data):
     recipe = replace(RECIPE, width=1, whitening=True)
     with pytest.raises(ValueError, match=r"at most 54 filters .*, and network 'I' has 128: choose"):
         make_network("I", data, recipe)
+
+
+def test_batches_that_are_larger_than_the_data_are_told():
+    told = few_steps([RECIPES["fast"], RECIPES["modern"]], 450)
+    assert len(told) == 1 and "recipe 'fast' has batches of 1,000 images" in told[0]
+    assert "450 to learn from: it takes 9 steps in all" in told[0]
+    assert few_steps([RECIPES["fast"]], 1_000) == []

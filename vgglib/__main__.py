@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vgglib.configurations import CONFIGURATIONS
@@ -27,7 +27,7 @@ from vgglib.machine.devices import PRECISIONS, choose_device, choose_precision
 from vgglib.machine.distributed import InAllProcesses
 from vgglib.machine.files import check_writable
 from vgglib.miniature import fill_tables, plan_tables
-from vgglib.recipes import NETWORKS, SERIES, fraction_held_out
+from vgglib.recipes import NETWORKS, SERIES, Recipe, fraction_held_out
 
 
 def run(given: argparse.Namespace) -> None:
@@ -69,6 +69,7 @@ def run(given: argparse.Namespace) -> None:
         distributed.from_first(lambda: check_same(prints))
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
+        say(*few_steps(recipes.values(), len(data.train)), sep="", end="", file=sys.stderr)
         for seed in given.seeds:
             experiments = {
                 (key, name): experiment
@@ -128,6 +129,17 @@ def check_same(fingerprints: Sequence[str]) -> None:
                 f"process {number} has other images than process 0 (fingerprints {fingerprint} and"
                 f" {fingerprints[0]}): give each machine a copy of the same folder"
             )
+
+
+def few_steps(recipes: Iterable[Recipe], images: int) -> list[str]:
+    """A line for each recipe whose batches are larger than the images that it learns from."""
+    return [
+        f"vgglib: recipe {recipe.name!r} has batches of {recipe.batch_size:,} images, and there are"
+        f" {images:,} to learn from: it takes {recipe.epochs} steps in all. Choose a recipe with"
+        " smaller batches, such as modern, or more --epochs\n"
+        for recipe in recipes
+        if recipe.batch_size > images
+    ]
 
 
 def summary(experiment: Experiment) -> str:

@@ -42,9 +42,9 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "history": dict,
 }
 
-#: ``data_fingerprint`` of the records of ``cifar10-jpeg`` that are of an older copy, which another
-#: program made.
-OLDER_COPY = "8320194ab2106598"
+# ``data_fingerprint`` of the records of ``cifar10-jpeg`` that are of an older copy, which another
+# program made.
+_OLDER_COPY = "8320194ab2106598"
 
 #: Settings of recipes that had another name once.
 _RENAMED_SETTINGS = {"scale": "training_scale", "color_scale": "color_by"}
@@ -60,6 +60,12 @@ def record_name(record: dict[str, Any]) -> str:
     """The file name of a record."""
     parts = (record[key] for key in ("dataset", "recipe", "model", "epochs", "seed"))
     return f"{run_name(*parts)}.json"
+
+
+def data_label(record: dict[str, Any]) -> str:
+    """What a table calls the data set of a record; an older copy of it is told from today's."""
+    older = record.get("data_fingerprint") == _OLDER_COPY
+    return record["dataset"] + ", older copy" * older
 
 
 def write_record(folder: str | Path, record: dict[str, Any]) -> Path:

@@ -1,6 +1,6 @@
 """A trained network out of a file, with what is needed to use it: classes, preprocessing.
 
-The file is a checkpoint, or one of half the size, or comes with the package. The chapter Training;
+The file is a checkpoint, or a smaller one, or comes with the package. The chapter Training;
 ``python -m vgglib.predict`` and ``python -m vgglib.imagenet`` use it.
 """
 
@@ -170,7 +170,7 @@ def book_networks() -> dict[str, Path]:
 
 
 def save_trained(trained: Trained, file: str | Path) -> Path:
-    """Write a network into a file of half the size, with all that :func:`load_trained` needs.
+    """Write a network into a small file, with all that :func:`load_trained` needs.
 
     Args:
         trained: see :func:`load_trained`.
