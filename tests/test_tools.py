@@ -556,13 +556,14 @@ def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
     records = {r["model"]: r for r in read_records(book_results()) if r["recipe"] == "modern"}
     write_record(tmp_path, records["I"] | {"dataset": "cifar10"})
     write_record(tmp_path, records["III"])
-    _, _, one, two, three, slim = landing.accuracy_table(tmp_path).splitlines()
+    _, _, one, two, three, slim, wide = landing.accuracy_table(tmp_path).splitlines()
     accuracy = f"{records['I']['top_k_accuracy'][0]:.2f}"
     assert f"| - | {accuracy} ({records['I']['epochs']} epochs) |  |  |" in one
     assert two.count(landing.MISSING) == three.count(landing.MISSING) == 2
     assert "†" not in one + two + three and slim.count(landing.MISSING) == 1
-    accuracy, _ = PUBLIC_TRAININGS[landing.OTHER]
-    assert slim.endswith(f"| {accuracy:.2f} (`{landing.OTHER}`) |")
+    for name, line in {"slim": slim, "wide": wide}.items():
+        other = landing.OTHERS[name]
+        assert line == f"| {name} |  |  |  | - | {PUBLIC_TRAININGS[other][0]:.2f} (`{other}`) |"
 
 
 @pytest.mark.parametrize(

@@ -19,21 +19,25 @@ PAGES = (ROOT / "pages" / "intro.md", ROOT / "README.md")
 # A column is about the first data set that its recipe has records of; what marks it.
 DATA = {"cifar10": "", "cifar10-jpeg": "\u2009†"}
 MISSING = "-"  # not trained yet
-# Of others, what stands beside our network for the least computation.
-OTHER = "airbench94_muon"
+# Of others, what stands beside our networks for little computation.
+OTHERS = {"slim": "airbench94_muon", "wide": "airbench95"}
 BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def accuracy_table(results: Path = ROOT / "results") -> str:
     """The rows as Markdown: a network each, the post's accuracy beside that of our recipes."""
     records = vgglib.read_records(results)
-    networks = (*POST_ACCURACIES, "slim")
+    networks = (*POST_ACCURACIES, *OTHERS)
     post = [f"{POST_ACCURACIES[n][0]:.2f}" if n in POST_ACCURACIES else "" for n in networks]
     columns = {"network": networks, "Zhong (2024)": post}
-    for recipe in ("classic", "modern", "fast"):
+    for recipe in ("classic", "modern"):
         columns[f"ours, `{recipe}`"] = _column(records, recipe, networks)
-    other = f"{PUBLIC_TRAININGS[OTHER][0]:.2f} (`{OTHER}`)"
-    columns["others"] = ["" if n in POST_ACCURACIES else other for n in networks]
+    little = (_column(records, recipe, networks) for recipe in ("fast", "longer"))
+    columns["ours, `fast` or `longer`"] = list(map("".join, zip(*little, strict=True)))
+    columns["others"] = [
+        f"{PUBLIC_TRAININGS[OTHERS[name]][0]:.2f} (`{OTHERS[name]}`)" if name in OTHERS else ""
+        for name in networks
+    ]
     return table(list(columns), list(zip(*columns.values(), strict=True))).data
 
 
