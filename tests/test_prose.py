@@ -566,6 +566,9 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
         assert words.format(f"{min(found):.1f} to {max(found):.1f}") in text
     dense = over_center(fixed_32, "dense") + over_center(fixed_48, "dense")
     assert f"in {sum(gain > 0 for gain in dense)} of {len(dense)} comparisons (three" in text
+    of_i = [average(over_center(scale, "dense")[:2]) for scale in own]  # two seeds
+    assert "where it took more than 3 points off; with $S = 32$ it took nothing off" in text
+    assert of_i[1] > 3 and abs(of_i[0]) < 0.1
     # Dense or crops.
     of_crops = {
         (model, scale): gains(errors(model, scale, q, "crops"), errors(model, scale, q))
