@@ -207,7 +207,8 @@ def test_what_is_said_of_the_ablation():
     assert f"it is right in {ends[0]:.1f} % of the test images." in text
     assert f"it is right in {ends[1]:.1f} %, for 3 % more products" in text
     most, least = (100 * gain / (ends[1] - ends[0]) for gain in one_cycle)
-    assert f"({least:.0f} to {most:.0f} % of the difference, by how one asks" in text
+    assert f"(About {least:.0f} % of the difference is lost again" in text
+    assert f"a rate that is also low at the start accounts for some {most:.0f} %.)" in text
     whole = [
         r
         for r in read_records(book_results())
@@ -239,7 +240,10 @@ def test_what_is_said_of_longer():
     target[0] += 1 - smoothing
     floor = -(target * target.log()).sum()
     assert f"none is below {floor:.3f}" in text
-    assert f"training loss ended at {record['history']['train_loss'][-1]:.3f} nats" in text
+    assert (
+        f"The training loss of `wide` ended at {record['history']['train_loss'][-1]:.3f} nats"
+        in text
+    )
 
 
 def test_what_is_said_of_the_ideas_of_fast():
@@ -569,10 +573,10 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     dense = over_center(fixed_32, "dense") + over_center(fixed_48, "dense")
     assert f"in {sum(gain > 0 for gain in dense)} of {len(dense)} comparisons (three" in text
     of_i = [average(over_center(scale, "dense")[:2]) for scale in own]  # two seeds
-    assert "where it took 3 points or more off, with $S = 48$ and with jittered $S$" in text
+    assert "where it took some 3 points off on average over the seeds, with $S = 48$ and" in text
     assert "at $Q = 32$ with $S = 32$ it took nothing off" in text
     of_i.append(average(over_center(jittered, "dense", (48,))[:2]))
-    assert min(of_i[1:]) > 2.95 and abs(of_i[0]) < 0.1
+    assert of_i[1:] == pytest.approx([3, 3], abs=0.5) and abs(of_i[0]) < 0.1
     # Dense or crops.
     of_crops = {
         (model, scale): gains(errors(model, scale, q, "crops"), errors(model, scale, q))
@@ -583,9 +587,12 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     assert max(map(abs, of_crops["II", fixed_32] + of_crops["II", fixed_48])) < 0.4
     assert max(of_crops["III", fixed_48]) < -0.5
     # The other scale.
-    assert f"with $S = 48$ at $Q = 32$ in {said('III', fixed_48, (32,))} %" in text
+    assert f"III with $S = 48$ at $Q = 32$ errs in {said('III', fixed_48, (32,))} %, even" in text
     worse = [-g for how in ("dense", "crops") for g in over_center(fixed_32, how, (48,))]
-    assert f"in {sum(gain > 0 for gain in worse)} of {len(worse)} comparisons." in text
+    assert (
+        f"in {sum(gain > 0 for gain in worse)} of {len(worse)} comparisons (three networks, two"
+        in text
+    )
     differences = {
         (scale, q): [
             g
@@ -612,7 +619,7 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     for scale, sign, words in (
         (jittered, 1, "every network gains, by {} points"),
         (fixed_48, 1, "With $S = 48$ the gain is {}."),
-        (fixed_32, -1, "With $S = 32$ each loses {}:"),
+        (fixed_32, -1, "With $S = 32$ each loses {}, probably"),
     ):
         of_three = [
             sign * g
