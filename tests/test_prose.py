@@ -617,7 +617,7 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     said_lost = f"it loses {min(lost):.1f} to {max(lost):.1f} points."
     assert f"Against $S = 32$, each at its own $Q$, {said_lost}" in text
     for scale, sign, words in (
-        (jittered, 1, "every network gains, by {} points"),
+        (jittered, 1, "every one gains, by {} points"),
         (fixed_48, 1, "With $S = 48$ the gain is {}."),
         (fixed_32, -1, "With $S = 32$ each loses {}, probably"),
     ):

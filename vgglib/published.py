@@ -106,13 +106,13 @@ PUBLIC_TRAININGS: dict[str, tuple[float, float]] = {
     "ResNet-18": (96.0, 32.3),
 }
 
-#: Test images of CIFAR-10 whose label fewer than three of five people chose, by their number in the
-#: published order: the class that three or more chose in place of it, or ``None``. (They chose between
-#: the label, a network's class, both and neither.) From Northcutt et al. (2021), "Pervasive Label Errors in Test Sets Destabilize
-#: Machine Learning Benchmarks", file ``mturk/cifar10_mturk.json`` of
-#: github.com/cleanlab/label-errors (Apache License 2.0): those with fewer than three votes for the
-#: given label alone. The 275 images that people were shown had been picked by a network that doubted
-#: their labels.
+#: Test images of CIFAR-10 whose label fewer than three of five people chose, by their number in
+#: the published order: the class that three or more chose in place of it, or ``None``. (They chose
+#: between the label, a network's class, both and neither.) From Northcutt et al. (2021),
+#: "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", file
+#: ``mturk/cifar10_mturk.json`` of github.com/cleanlab/label-errors (Apache License 2.0): those
+#: with fewer than three votes for the given label alone. The 275 images that people were shown had
+#: been picked by a network that doubted their labels.
 CIFAR10_LABEL_ERRORS: dict[int, int | None] = {
     1227: 5, 1718: 8, 2405: 6, 2592: 4, 2804: 5, 4794: 2, 5191: 5, 5468: 3, 5632: 5,
     5690: 4, 5960: 3, 6877: 8, 6966: 8, 7657: 7, 7846: 3, 8058: 7, 9227: 9, 9352: 9,
