@@ -290,9 +290,8 @@ def test_what_results_says_of_the_copy_and_of_the_twins():
                 if found := read_predictions(record, book_results(), on=on):
                     said, labels = found
                     pairs[record["dataset"], tested].append(said.argmax(dim=1))
-    assert {len(found) for found in pairs.values()} == {
-        3
-    } and "three seeds of each (0 to 2)" in text
+    assert {len(found) for found in pairs.values()} == {3}
+    assert "three seeds of each (0 to 2)" in text
     named = {pair: torch.stack(found) for pair, found in pairs.items()}
     both, strange, there, used = ((n == labels).double().mean(dim=0) for n in named.values())
     lost, back, gone = (100 * (a - b) for a, b in ((both, strange), (used, strange), (both, used)))

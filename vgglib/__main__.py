@@ -69,7 +69,7 @@ def run(given: argparse.Namespace) -> None:
         distributed.from_first(lambda: check_same(prints))
         say = print if distributed.rank() == 0 else lambda *_, **__: None
         say(data, flush=True)
-        say(*few_steps(recipes.values(), len(data.train)), sep="", end="", file=sys.stderr)
+        say(few_steps(recipes.values(), len(data.train)), end="", file=sys.stderr)
         for seed in given.seeds:
             experiments = {
                 (key, name): experiment
@@ -131,15 +131,16 @@ def check_same(fingerprints: Sequence[str]) -> None:
             )
 
 
-def few_steps(recipes: Iterable[Recipe], images: int) -> list[str]:
-    """A line for each recipe whose batches are larger than the images that it learns from."""
-    return [
+def few_steps(recipes: Iterable[Recipe], images: int) -> str:
+    """What to say where a recipe's batches are larger than the images that it learns from."""
+    recipe = max(recipes, key=lambda recipe: recipe.batch_size)
+    if recipe.batch_size <= images:
+        return ""
+    return (
         f"vgglib: recipe {recipe.name!r} has batches of {recipe.batch_size:,} images, and there are"
         f" {images:,} to learn from: it takes {recipe.epochs} steps in all. Choose a recipe with"
         " smaller batches, such as modern, or more --epochs\n"
-        for recipe in recipes
-        if recipe.batch_size > images
-    ]
+    )
 
 
 def summary(experiment: Experiment) -> str:
