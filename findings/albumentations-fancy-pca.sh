@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Guess: albumentations' FancyPCA, AlexNet's color augmentation, adds one random color to all pixels
 #   of an image: with alpha=0.1, AlexNet's value and the default, some levels of 255.
-# What happens: albumentations 2.0.8 multiplies each pixel's distance from the image's mean by
-#   1 + a * eigenvalue (along each component, on the [0, 1] scale) in place of adding
-#   a * eigenvalue * eigenvector. So the color of the light, which AlexNet varies, never changes, but
+# What happens: albumentations 2.0.8 multiplies each pixel's distance from the image's mean by a
+#   matrix, the identity plus the eigenvectors times a * eigenvalue (on the [0, 1] scale), in place of
+#   adding a * eigenvalue * eigenvector. So the color of the light, which AlexNet varies, never changes, but
 #   only the contrast, and that by a percent or so. (Its page says that the mean is kept, and that
 #   multiples of the components are added, which exclude each other.)
 # What to do: add the shift by hand; it is one line.
