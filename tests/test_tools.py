@@ -558,7 +558,7 @@ def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
     write_record(tmp_path, records["III"])
     _, _, one, two, three, slim, wide = landing.accuracy_table(tmp_path).splitlines()
     accuracy = f"{records['I']['top_k_accuracy'][0]:.2f}"
-    assert f"| - | {accuracy} ({records['I']['epochs']} epochs) |  |  |" in one
+    assert f"| - | {accuracy} ({records['I']['epochs']}\u00a0epochs) |  |  |" in one
     assert two.count(landing.MISSING) == three.count(landing.MISSING) == 2
     assert "†" not in one + two + three and slim.count(landing.MISSING) == 1
     for name, line in {"slim": slim, "wide": wide}.items():
@@ -569,9 +569,9 @@ def test_a_column_of_the_first_page_is_about_one_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("accuracies", "cell"),
     [
-        ([80.0], "80.00 (8 epochs)"),
-        ([80.0, 82.0], "80.00 and 82.00 (8 epochs)"),
-        ([80.0, 82.0, 84.0], "82.00\u00a0±\u00a02.00 (8 epochs, 3 seeds)"),
+        ([80.0], "80.00 (8_epochs)"),
+        ([80.0, 82.0], "80.00_and_82.00 (8_epochs)"),
+        ([80.0, 82.0, 84.0], "82.00_±_2.00 (8_epochs, 3_seeds)"),
     ],
 )
 def test_a_deviation_stands_on_the_first_page_from_three_seeds_on(tmp_path, accuracies, cell):
@@ -579,7 +579,8 @@ def test_a_deviation_stands_on_the_first_page_from_three_seeds_on(tmp_path, accu
     for seed, top_1 in enumerate(accuracies):
         own = {"seed": seed, "top_k_accuracy": [top_1, 95.0, 97.0, 98.0, 99.0]}
         write_record(tmp_path, record | own | {"model": "I", "dataset": "cifar10", "epochs": 8})
-    assert f"| - | {cell} |" in landing.accuracy_table(tmp_path)
+    table = landing.accuracy_table(tmp_path).replace("\u00a0", "_")  # where it does not break
+    assert f"| - | {cell} |" in table
 
 
 # --------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ PAGES = (ROOT / "pages" / "intro.md", ROOT / "README.md")
 # A column is about the first data set that its recipe has records of; what marks it.
 DATA = {"cifar10": "", "cifar10-jpeg": "\u2009†"}
 MISSING = "-"  # not trained yet
+_SPACE = "\u00a0"  # where a cell does not break
 # Of others, what stands beside our networks for little computation.
 OTHERS = {"slim": "airbench94_muon", "wide": "airbench95"}
 BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -60,10 +61,10 @@ def _cell(records: list[dict[str, Any]], mark: str) -> str:
     group = [record for record in records if record["epochs"] == epochs]
     accuracies = [record["top_k_accuracy"][0] for record in group]
     # Of two numbers a deviation says less than the numbers.
-    both = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
+    both = f"{_SPACE}and{_SPACE}".join(f"{accuracy:.2f}" for accuracy in accuracies)
     accuracy = both if len(group) == 2 else mean_and_spread(accuracies, 2)
-    seeds = f", {len(group)} seeds" if len(group) > 2 else ""
-    return f"{accuracy}{mark} ({epochs} epochs{seeds})"
+    seeds = f", {len(group)}{_SPACE}seeds" if len(group) > 2 else ""
+    return f"{accuracy}{mark} ({epochs}{_SPACE}epochs{seeds})"
 
 
 def renew(page: Path) -> bool:
