@@ -35,11 +35,13 @@ def accuracy_table(results: Path = ROOT / "results") -> str:
         columns[f"ours, `{recipe}`"] = _column(records, recipe, networks)
     little = (_column(records, recipe, networks) for recipe in ("fast", "longer"))
     columns["ours, `fast` or `longer`"] = list(map("".join, zip(*little, strict=True)))
-    columns["others"] = [
-        f"{PUBLIC_TRAININGS[OTHERS[name]][0]:.2f} (`{OTHERS[name]}`)" if name in OTHERS else ""
-        for name in networks
-    ]
+    columns["airbench"] = [_of_others(OTHERS[n]) if n in OTHERS else "" for n in networks]
     return table(list(columns), list(zip(*columns.values(), strict=True))).data
+
+
+def _of_others(training: str) -> str:
+    """Its accuracy, and its name without that of the column, which leaves room for the others."""
+    return f"{PUBLIC_TRAININGS[training][0]:.2f} ({training.removeprefix('airbench')})"
 
 
 def _column(records: list[dict[str, Any]], recipe: str, networks: tuple[str, ...]) -> list[str]:
@@ -61,7 +63,7 @@ def _cell(records: list[dict[str, Any]], mark: str) -> str:
     group = [record for record in records if record["epochs"] == epochs]
     accuracies = [record["top_k_accuracy"][0] for record in group]
     # Of two numbers a deviation says less than the numbers.
-    both = f"{_SPACE}and{_SPACE}".join(f"{accuracy:.2f}" for accuracy in accuracies)
+    both = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
     accuracy = both if len(group) == 2 else mean_and_spread(accuracies, 2)
     seeds = f", {len(group)}{_SPACE}seeds" if len(group) > 2 else ""
     return f"{accuracy}{mark} ({epochs}{_SPACE}epochs{seeds})"
