@@ -33,6 +33,7 @@ def accuracy_table(results: Path = ROOT / "results") -> str:
     columns = {"network": networks, "Zhong (2024)": post}
     for recipe in ("classic", "modern"):
         columns[f"ours, `{recipe}`"] = _column(records, recipe, networks)
+    # A network is trained by one of the two, and its cell in the column of the other is empty.
     little = (_column(records, recipe, networks) for recipe in ("fast", "longer"))
     columns["ours, `fast` or `longer`"] = list(map("".join, zip(*little, strict=True)))
     columns["airbench"] = [_of_others(OTHERS[n]) if n in OTHERS else "" for n in networks]
