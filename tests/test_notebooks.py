@@ -153,6 +153,32 @@ def test_what_follows_the_sign_of_a_measured_number_is_one(path):
             assert text.count("≈") == len(re.findall(MEASURED_NUMBER, text)), text
 
 
+def measured_numbers(text: str) -> set[str]:
+    """Those behind the sign, of which one cannot mistake another for it: three digits or more."""
+    found = [digits(match[0]) for match in re.finditer(MEASURED_NUMBER, text)]
+    return {number for number in found if len(number.replace(".", "")) >= 3}
+
+
+def digits(text: str) -> str:
+    """The first number in a text, without commas and the zeros before it."""
+    number = re.search(r"\d[\d,]*(?:\.\d+)?", text)
+    return number[0].rstrip(",").replace(",", "").lstrip("0") if number else ""
+
+
+@chapter
+def test_the_text_does_not_repeat_a_number_that_is_another_on_the_next_processor(path):
+    notebook = read(path)
+    outputs = "\n".join(text for cell in code_cells(notebook) for text in texts(cell))
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    said = {digits(number) for number in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)", prose)}
+    assert not measured_numbers(outputs) & said
+
+
+def test_a_repeated_number_would_be_found():
+    assert measured_numbers("loss ≈ 0.853, ≈ 1,234 of 10,000 in ≈ 12 s") == {".853", "1234"}
+    assert [digits(number) for number in ("0.853", "1,234", "12,")] == [".853", "1234", "12"]
+
+
 @chapter
 def test_numbers_are_shown_and_not_hidden_behind_a_condition(path):
     """A table of settings may have a True; a line that a cell prints may not."""
