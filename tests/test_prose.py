@@ -390,7 +390,7 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert "For `slim` that spread is smaller than the error" in text and stdev(of_slim) < error
     (wide,) = on_cifar10("longer", "wide")
     ahead = wide["top_k_accuracy"][0] - average(of_slim)
-    assert "`wide` is ahead of `slim` by about twice the error of such a difference, with a" in text
+    assert "`wide` is ahead of `slim` by about twice the error of such a difference, so" in text
     assert ahead / (2**0.5 * error) == pytest.approx(2, abs=0.3)
     assert sum(each) / each[0] == pytest.approx(3, rel=0.05)
 
@@ -500,7 +500,10 @@ def test_what_is_said_of_starts_on_photographs():
     for way in ("transfer", "he"):
         for seed in seeds:
             assert len(set(runs[way, "III", seed]["history"]["learning_rate"][:6])) == 1
-    assert "One epoch before its end it was still behind the end of transfer" in text
+    assert (
+        "One epoch before its end III from He's weights was still behind the end of transfer"
+        in text
+    )
     assert all(r[-2] < grown[-1] - 1 for r, grown in zip(he, transfer, strict=True))
     assert "up and down by as much as four points" in text
     assert max(a - b for r in he for a, b in pairwise(r)) == pytest.approx(4, abs=0.3)
@@ -532,7 +535,7 @@ def test_what_is_said_of_starts_on_photographs():
     assert f"so only {at_first:,} of the {steps:,} steps had the full one" in text
     cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
     assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
-    assert "with longer ones, on photographs, [II ends above I](results.ipynb)" in text
+    assert "in the full-length ones on photographs II ends [above I](results.ipynb)" in text
     one, two = ([r["top_k_accuracy"][0] for r in on_cifar10("classic", n)] for n in ("I", "II"))
     assert min(two) > max(one)
 
