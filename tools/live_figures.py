@@ -393,19 +393,38 @@ def _draw_trainings(folder: Path, found: dict[str, Any]) -> None:
     _save(folder / "replay.webp")
 
 
-def middle(picture: Image.Image) -> Image.Image:
-    """What "Try it" gives the network of a picture at first: the square in its middle, small."""
-    side = min(picture.size)
-    left, top = ((length - side) / 2 for length in picture.size)
-    square = (left, top, left + side, top + side)
-    return picture.resize((SIDE, SIDE), Image.Resampling.BOX, square)
+def middle(picture: Image.Image, share: float = 1.0) -> Tensor:
+    """What "Try it" gives the network of a picture at first: the square in its middle, small.
+
+    As its script computes it: each pixel is the mean of the area that it covers, also where that
+    is a part of a pixel. Pillow's box counts such pixels whole or not at all.
+
+    Args:
+        picture: in color.
+        share: side of the square as a part of the shorter side of the picture.
+
+    Returns:
+        In [0, 1], shape (3, SIDE, SIDE).
+    """
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).double() / 255
+    side = share * min(picture.size)
+    down, across = (_areas((n - side) / 2, side, n) for n in pixels.shape[1:])
+    return (down @ pixels @ across.T).float()
+
+
+def _areas(start: float, length: float, pixels: int) -> Tensor:
+    """How much each of SIDE equal parts of a length has of each pixel; every row adds up to 1."""
+    edges = start + length * torch.arange(SIDE + 1, dtype=torch.float64) / SIDE
+    pixel = torch.arange(pixels)
+    touched = torch.minimum(edges[1:, None], pixel + 1) - torch.maximum(edges[:-1, None], pixel)
+    return touched.clamp(min=0) * SIDE / length
 
 
 def _draw_first_look(trained: Trained, folder: Path) -> None:
     """The network for photographs at work on one, for the first page."""
     picture = Image.open(ROOT / "assets" / "pictures" / "duck.webp").convert("RGB")
     small = middle(picture)
-    image = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None]
+    image = small[None]
     (probabilities,) = predict(trained.model, image, trained.transform)
     best = probabilities.topk(5)
     (heat,) = class_activation(
@@ -415,9 +434,9 @@ def _draw_first_look(trained: Trained, folder: Path) -> None:
     figure, axes = plt.subplots(1, 4, figsize=(7.5, 2.1), width_ratios=[1.06, 1, 1, 1.5])
     axes[0].imshow(picture)
     axes[0].set_title("a photograph")
-    axes[1].imshow(small)
+    axes[1].imshow(small.permute(1, 2, 0))
     axes[1].set_title("what it gets")
-    axes[2].imshow(np.array(small).mean(axis=-1), cmap="gray", vmin=0, vmax=255)
+    axes[2].imshow(small.mean(dim=0), cmap="gray", vmin=0, vmax=1)
     axes[2].imshow(np.ones((SIDE, SIDE)), cmap=ListedColormap([ORANGE]), alpha=0.85 * heat.numpy())
     axes[2].set_title(f"evidence for {trained.classes[best.indices[0]]}")
     for axis in axes[:3]:
