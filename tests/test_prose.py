@@ -526,7 +526,7 @@ def test_what_is_said_of_starts_on_photographs():
     said = f"{random[0]:.1f} points behind He's with seed 0 and {-random[1]:.1f} ahead with seed 1"
     assert said in text
 
-    assert "the same class for 13 epochs, with both seeds" in text
+    assert "III stays at 10 percent for 13 epochs, with both seeds" in text
     for seed in seeds:
         assert set(courses["paper", "III", seed]) == {10.0}
         assert len(courses["paper", "III", seed]) == 13
