@@ -63,6 +63,12 @@ def test_records_go_into_the_book_if_no_other_folder_is_given(tmp_path):
     assert accuracy.own_settings([f"--results={tmp_path}"]).results == tmp_path
 
 
+def test_a_short_try_does_not_leave_its_records_in_the_book(tmp_path):
+    with pytest.raises(ValueError, match=r"EPOCHS=3 trains everything anew.*: add RESULTS=FOLDER"):
+        accuracy.own_settings(["--results=", "--epochs=3"])
+    assert accuracy.own_settings([f"--results={tmp_path}", "--epochs=3"]).epochs == 3
+
+
 def test_the_plan_has_every_recipe_that_a_table_shows():
     planned = {part.series for part in PLAN}
     assert planned == set(SERIES) - {"quick", "post"}  # for the built-in images, and for a GPU

@@ -201,9 +201,12 @@ def test_trainings_are_the_records_with_what_their_starts_cost():
     records = vgglib.read_records(ROOT / "results")
     found = live_figures.trainings(records)
     assert len(found["own"]) == len(records) and found["own"][0]["data"] == "cifar10"
-    by_file = {training["file"]: training for training in found["own"]}
+    assert all((ROOT / "results" / training["file"]).exists() for training in found["own"])
+    by_run = {
+        (t["data"], t["recipe"], t["network"], t["epochs"], t["seed"]): t for t in found["own"]
+    }
     for record in records:
-        own = by_file[record_name(record)]
+        own = by_run[tuple(record[k] for k in ("dataset", "recipe", "model", "epochs", "seed"))]
         assert own["top1"] == record["top_k_accuracy"][0]
         assert len(own["accuracies"]) == len(own["rates"]) == record["epochs"]
         alone = record["start"] == "random weights"

@@ -533,7 +533,7 @@ def test_what_is_said_of_starts_on_photographs():
     record = runs["paper", "III", 0]
     steps = 13 * math.ceil(record["train_images"] / record["batch_size"])
     at_first = record["history"]["learning_rate"].count(0.02) * steps // 13
-    assert f"so only {at_first:,} of the {steps:,} steps had the full one" in text
+    assert f"So only three epochs, {at_first:,} of the {steps:,} steps, had the full one" in text
     cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
     assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
     assert "in the full-length ones on photographs II ends [above I](results.ipynb)" in text

@@ -379,11 +379,18 @@ def own_settings(arguments: list[str]) -> Settings:
     """Those of the full profile; the records become the book's if no other folder is given.
 
     Raises:
-        ValueError: see :func:`~tools.settings.read_settings`.
+        ValueError: see :func:`~tools.settings.read_settings`; or fewer epochs are asked for, and no
+            other folder.
     """
     unlike = ("--seeds=", "--recipes=", "--profile=")
     others = [a for a in arguments if not a.startswith(unlike) and a != "--results="]
-    return read_settings([f"--results={ROOT / 'results'}", *others, "--profile=full"])
+    settings = read_settings([f"--results={ROOT / 'results'}", *others, "--profile=full"])
+    if settings.epochs and settings.results == ROOT / "results":
+        raise ValueError(
+            f"EPOCHS={settings.epochs} trains everything anew, and its records would stand among"
+            " the book's: add RESULTS=FOLDER"
+        )
+    return settings
 
 
 def measure(settings: Settings, seeds: tuple[int, ...] = (), series: tuple[str, ...] = ()) -> None:
