@@ -646,9 +646,9 @@ def test_the_later_recipes_learn_and_resume_bit_for_bit(larger, tmp_path, monkey
 
 
 def test_the_ablation_ends_at_modern(data):
-    """But for the epochs and the width, and the settings of a schedule that is not used."""
+    """But for epochs, width and Muon's step, and the settings of a schedule that is not used."""
     *_, last = ABLATION.values()
-    free = {"name", "epochs", "width", "patience", "threshold"}
+    free = {"name", "epochs", "width", "patience", "threshold", "muon"}
     assert list(WITHOUT) == [change.removeprefix("+ ") for change in list(ABLATION)[1:]]
     modern = RECIPES["modern"]
     different = {f.name for f in fields(last) if getattr(last, f.name) != getattr(modern, f.name)}

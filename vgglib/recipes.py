@@ -248,7 +248,7 @@ register(
         translation=2,
         batch_norm=True,
         averaging=0.99,
-        muon=0.03,
+        muon=0.015,
     )
 )
 register(
@@ -300,6 +300,11 @@ def _with(recipe: Recipe, source: Recipe, *changes: str) -> Recipe:
     return replace(recipe, **{name: getattr(source, name) for name in names})
 
 
+# "modern" as it was when the ablations were trained. Half of Muon's step was chosen later, by the
+# validation accuracy of III at a quarter of the width: 90.3 % with 0.03, 90.8 with 0.015, and 89.5
+# with 0.0075.
+_WHOLE = replace(RECIPES["modern"], muon=0.03)
+
 # All rows of the ablations have the batches of "modern", so that none takes more steps than
 # another, and for these the rate of Zhong (2024).
 _FIRST = replace(
@@ -312,14 +317,14 @@ _FIRST = replace(
     threshold=3e-3,
     deeper_epochs=RECIPES["modern"].deeper_epochs,
 )
-_LAST = _with(_FIRST, RECIPES["modern"], *CHANGES)
+_LAST = _with(_FIRST, _WHOLE, *CHANGES)
 
 
 def _ladder() -> dict[str, Recipe]:
     """From ``classic`` to ``modern``, one change after the other, numbered in the records."""
     rungs = {"classic": _FIRST}
     for number, change in enumerate(CHANGES, start=1):
-        rungs[f"+ {change}"] = _with(_FIRST, RECIPES["modern"], *list(CHANGES)[:number])
+        rungs[f"+ {change}"] = _with(_FIRST, _WHOLE, *list(CHANGES)[:number])
     numbered = {f"{number} {key}": recipe for number, (key, recipe) in enumerate(rungs.items())}
     named = _series("ablation", "ablation", numbered, ("I",))
     return dict(zip(rungs, named.values(), strict=True))
