@@ -105,7 +105,7 @@ def test_images_that_would_be_left_out_are_refused(image_folder, save_image, pla
 
 
 def test_a_class_of_a_single_training_image_is_refused():
-    with pytest.raises(ValueError, match="class 1 has a single training image: two are needed"):
+    with pytest.raises(ValueError, match="class 1 has a single image: two are needed"):
         stratified_mask(torch.tensor([0, 0, 1]), 0.5)
 
 
@@ -150,6 +150,13 @@ def test_a_split_can_be_taken_by_positions_or_a_mask():
 def test_a_split_of_the_wrong_form_is_refused(images, labels, message):
     with pytest.raises((TypeError, ValueError), match=message):
         Split(images, labels)
+
+
+def test_the_fingerprint_follows_images_that_are_changed_in_place():
+    data = Data("d", ("a", "b"), split(4), split(2), split(2))
+    before = data.fingerprint, data.pixel_fingerprint
+    data.train.images[0, 0, 0, 0] += 1
+    assert data.fingerprint != before[0] and data.pixel_fingerprint != before[1]
 
 
 def test_the_fingerprint_changes_with_one_pixel_one_label_and_one_sample_moved():

@@ -312,6 +312,23 @@ def test_a_folder_without_splits_is_divided_with_a_word(image_folder):
     assert data.test.labels.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("images", "validation", "message"),
+    [
+        (2, 0.1, r"class 'dog' has too few training images, 2: expected 3 .*\(test, validation\)"),
+        (1, 0, r"class 'dog' has too few training images, 1: expected 2 or more.*\(test\)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*drawn as the test split")
+def test_a_class_with_too_few_images_to_draw_from_is_named(
+    image_folder, images, validation, message
+):
+    for number in range(images, 5):
+        (image_folder / "train" / "dog" / f"{number}.png").unlink()
+    with pytest.raises(ValueError, match=message):
+        load_data(image_folder / "train", image_size=8, validation=validation)
+
+
 def test_folders_of_other_names_are_named(image_folder):
     (image_folder / "train").rename(image_folder / "Training")
     with pytest.raises(FileNotFoundError, match=r"no folder '.*train'.*; there are Training, test"):

@@ -4,6 +4,7 @@ import functools
 import json
 import types
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,6 +279,21 @@ def test_what_a_class_computes_with_is_noticed_wherever_it_stands(where):
 
 def test_a_compiled_function_is_told_as_the_function():
     assert describe(torch.compile(by_a_global)) == describe(by_a_global)
+
+
+def test_a_path_is_told_as_such_whatever_it_was_asked_for():
+    path = Path("photos")
+    before = describe(path)
+    hash(path), str(path)
+    assert describe(path) == before != describe(Path("pictures"))
+
+
+def test_batch_normalization_of_several_processes_is_that_of_one():
+    alone = vgg("I", width=1 / 32, batch_norm=True)
+    before = describe(alone, weights=False)
+    together = nn.SyncBatchNorm.convert_sync_batchnorm(alone)
+    assert any(isinstance(m, nn.SyncBatchNorm) for m in together.modules())
+    assert describe(together, weights=False) == before
 
 
 def test_a_circle_ends():

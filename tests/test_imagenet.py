@@ -322,6 +322,36 @@ def test_other_classes_than_the_checkpoints_are_refused(own):
         imagenet.main(["--images", str(images), "--weights", str(checkpoint), "--networks", "I"])
 
 
+def test_classes_are_compared_where_the_preprocessing_is_not_known(own):
+    images, checkpoint, run = own
+    state = torch.load(checkpoint, weights_only=True)
+    state["use"]["mean"] = None
+    state["average"] = run.model.state_dict()
+    torch.save(state, checkpoint)
+    options = {"image_size": 16, "width": 1 / 16, "mean": (0.5, 0.5, 0.5)}
+    imagenet.load_network("I", str(checkpoint), run_classes(images), **options)
+    with pytest.raises(ValueError, match="for the classes dark, light, middle, and the folders"):
+        imagenet.load_network("I", str(checkpoint), run_classes(images)[::-1], **options)
+
+
+def test_a_checkpoint_of_slim_is_one(tmp_path, own):
+    images, *_ = own
+    data = load_data(images.parent)
+    recipe = replace(RECIPES["fast"], epochs=1, small_epochs=0, width=1 / 4, batch_size=10)
+    run_experiment("slim", data, recipe, checkpoints=tmp_path / "slim", device="cpu")
+    (checkpoint,) = (tmp_path / "slim").glob("*.pt")
+    network, _ = imagenet.load_network("slim", str(checkpoint), run_classes(images))
+    assert network.global_pool
+
+
+def test_where_no_image_can_be_read_each_is_named(own):
+    images, checkpoint, _ = own
+    for file in images.rglob("*.png"):
+        file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(SystemExit, match="18 files cannot be used:"):
+        imagenet.main(["--images", str(images), "--weights", str(checkpoint), "--networks", "I"])
+
+
 def test_weights_that_do_not_say_their_mean_need_it(images, weights):
     usual = ["--images", str(images), "--weights", str(weights), *SMALL[: SMALL.index("--mean")]]
     with pytest.raises(SystemExit, match="do not say the mean of their training images: give --"):

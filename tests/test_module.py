@@ -129,6 +129,14 @@ def test_a_last_layer_of_several_is_described_as_they_are():
     VGG(**network.settings()).load_state_dict(network.state_dict())
 
 
+@pytest.mark.parametrize("own", [{"dropout": 0.1}, {"activation": "elu"}, {"in_features": 64}])
+def test_a_last_layer_of_several_keeps_what_is_of_the_hidden_ones(own):
+    network = VGG([[{"out_channels": 4}]], [{"out_features": 6, "layers": 2, **own}], image_size=8)
+    again = VGG(**network.settings())
+    assert str(again) == str(network)
+    again.load_state_dict(network.state_dict())
+
+
 def test_a_last_layer_that_no_descriptor_describes_is_counted_and_said(network):
     network.classifier.fc2 = nn.Sequential(nn.Dropout(0.2), nn.Linear(32, 3))
     assert network.num_classes == 3

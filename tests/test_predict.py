@@ -104,6 +104,34 @@ def test_of_crops_the_network_sees_as_much_as_in_its_training(tmp_path, save_ima
     assert percent == pytest.approx(100 * own.max().item(), abs=0.01)
 
 
+def test_logits_without_a_class_are_never_named(trained, tmp_path, save_image):
+    network = load_trained(trained[0])
+    few = replace(network, classes=network.classes[:2])
+    photo = save_image(tmp_path / "photo.png")
+    known = dict(network.name_image(photo, 10))
+    assert few.name_image(photo) == sorted(
+        ((name, known[name]) for name in few.classes), key=lambda pair: -pair[1]
+    )
+
+
+def test_an_activation_of_ones_own_is_trained_and_goes_on(tmp_path):
+    """A checkpoint holds no code, so the network cannot be built from it."""
+    data = load_data(train_images=60, test_images=20)
+    recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16)
+    augment, preprocess = vgglib.make_transforms(data, recipe)
+    options = {"train_transform": augment, "test_transform": preprocess, "device": "cpu"}
+    convolutions = [[{"out_channels": 4, "pool": 4, "activation": torch.nn.Hardswish}]]
+    histories = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = vgglib.VGG(convolutions, [{"out_features": 10}], image_size=32)
+        run = vgglib.train(model, data, recipe, checkpoint=tmp_path / "run.pt", **options)
+        histories.append(run.history)
+    assert histories[0] == histories[1]
+    with pytest.raises(ValueError, match="does not say what it is for"):
+        load_trained(tmp_path / "run.pt")
+
+
 @pytest.mark.parametrize("change", ["activation", "head"])
 def test_a_network_that_was_changed_by_hand_is_not_taken_for_another(tmp_path, change):
     """It trains and resumes; but its descriptors alone would build another network."""

@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
 
@@ -110,6 +110,17 @@ def test_a_dataset_a_loader_and_a_generator_are_sources(images):
     dataset = TensorDataset(images, torch.arange(12))
     for source in (dataset, DataLoader(dataset, batch_size=5), (image for image in images)):
         close(channel_statistics(source), whole.mean, whole.covariance, rtol=1e-12)
+
+
+def test_a_stream_that_knows_its_length_is_a_source(images):
+    class Stream(IterableDataset):
+        def __len__(self):
+            return 12
+
+        def __iter__(self):
+            return iter(images)
+
+    assert channel_statistics(Stream()).pixels == 12 * 9 * 7
 
 
 def test_a_map_style_dataset_needs_only_length_and_index(images):

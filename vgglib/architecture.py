@@ -28,6 +28,9 @@ from vgglib.descriptors import (
 
 INITIALIZATIONS = ("he", "glorot", "paper", "identity")
 
+#: Batch normalization, of one process, and of several that train together on GPUs.
+BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
 # To a tracer the check of the images is one call, into which it does not look.
 torch.fx.wrap("check_images")
 
@@ -259,6 +262,8 @@ class VGG(nn.Module):
             )
         if last.layers > 1:
             hidden.append(replace(last, layers=last.layers - 1))
+            # What the layer of the logits does not take, or has from those before it.
+            last = replace(last, in_features=None, activation=None, dropout=None)
         last = replace(last, layers=1, out_features=now.out_features, bias=now.bias is not None)
         return {
             "conv_stacks": [[asdict(conv) for conv in stack] for stack in self.conv_stacks],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
@@ -225,7 +225,7 @@ class Data:
         """Mean and covariance of the channels of the training images, computed once."""
         return channel_statistics(self.train.images)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """16 digits that change if the data do, and are the same on every machine.
 
@@ -234,7 +234,7 @@ class Data:
         """
         return self._digest(by_origin=True)
 
-    @cached_property
+    @property
     def pixel_fingerprint(self) -> str:
         """16 digits of the SHA-256 of all images and labels, as the records have them."""
         return self._digest(by_origin=False)
@@ -312,10 +312,10 @@ def load_data(
 
     Raises:
         FileNotFoundError: the folder, or its ``train`` or ``test``, does not exist.
-        ValueError: a single class, a class without images, classes that differ between the splits,
-            images outside of the folders of the classes or in folders within, files that are no
-            images or are damaged, links to nothing, a folder of the name of a built-in set, or an
-            impossible argument.
+        ValueError: a single class, a class without images or with too few to draw from, classes
+            that differ between the splits, images outside of the folders of the classes or in
+            folders within, files that are no images or are damaged, links to nothing, a folder of
+            the name of a built-in set, or an impossible argument.
         RuntimeError: the download failed or is damaged.
     """
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
@@ -333,14 +333,27 @@ def load_data(
         test_images=test_images,
     )
     check_probability("the validation fraction", validation)
-    for part, fraction in {"test": _TEST_FRACTION, "validation": validation}.items():
+    fractions = {"test": _TEST_FRACTION, "validation": validation}
+    drawn = [part for part, f in fractions.items() if part not in splits and f]
+    _check_enough(splits["train"].labels, classes, drawn)
+    for part, fraction in fractions.items():
         if part not in splits and not fraction:
             splits[part] = splits["train"].take(torch.arange(0))
         elif part not in splits:
-            drawn = stratified_mask(splits["train"].labels, fraction, seed)
-            splits[part] = splits["train"].take(drawn)
-            splits["train"] = splits["train"].take(~drawn)
+            mask = stratified_mask(splits["train"].labels, fraction, seed)
+            splits[part] = splits["train"].take(mask)
+            splits["train"] = splits["train"].take(~mask)
     return Data(name, classes, **splits)
+
+
+def _check_enough(labels: Tensor, classes: Sequence[str], drawn: Sequence[str]) -> None:
+    """Refuse classes that have too few images to draw splits from them."""
+    for name, count in zip(classes, labels.bincount(minlength=len(classes)), strict=True):
+        if 0 < count <= len(drawn):
+            raise ValueError(
+                f"class {name!r} has too few training images, {count}: expected {len(drawn) + 1} or"
+                f" more, one to train on and one for each split that is drawn ({', '.join(drawn)})"
+            )
 
 
 def stratified_mask(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
@@ -367,8 +380,8 @@ def stratified_mask(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
         members = (labels == label).nonzero().flatten()
         if len(members) < 2:
             raise ValueError(
-                f"class {int(label)} has a single training image: two are needed, one to train on"
-                " and one to validate"
+                f"class {int(label)} has a single image: two are needed, one that is drawn and one"
+                " that stays"
             )
         count = min(max(round(fraction * len(members)), 1), len(members) - 1)
         mask[members[torch.randperm(len(members), generator=generator)[:count]]] = True

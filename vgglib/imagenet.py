@@ -111,10 +111,10 @@ def load_network(
             if trained.warning:
                 print(f"{weights}: {trained.warning}", file=sys.stderr)
             return trained.model, trained.transform
+        if known := (state.get("use") or {}).get("classes"):
+            _check_classes(weights, known, classes)
         # Where a training averaged its weights, the average is the network.
         state = state.get("average", state)
-    if known := (state.get("use") or {}).get("classes"):
-        _check_classes(weights, known, classes)
     network = vgg(name, num_classes=len(classes), **options)
     try:
         state = plain_state_dict(state)
@@ -156,7 +156,7 @@ def _check_asked(
     like = {
         "image_size": found.image_size,
         "width": found.conv_stacks[0][0].out_channels / configured[0][0]["out_channels"],
-        "batch_norm": found.conv_stacks[-1][-1].batch_norm,
+        "batch_norm": found.conv_stacks[0][0].batch_norm,
     }
     with torch.device("meta"):
         try:
@@ -270,7 +270,7 @@ def measure_errors(
         progress: whether a progress bar is shown.
 
     Raises:
-        ValueError: a scale does not fit a network.
+        ValueError: a scale does not fit a network, or there are no images.
     """
     probabilities, labels = [], []
     for image, label in tqdm(samples, unit=" images", disable=not progress, leave=False):
@@ -281,6 +281,8 @@ def measure_errors(
         ]
         probabilities.append(average_probabilities(of_networks))
         labels.append(label)
+    if not labels:
+        raise ValueError("there is no image to test on: expected one or more that can be read")
     errors = top_k_error(torch.cat(probabilities), torch.tensor(labels))
     return errors[0].item(), errors[4].item(), len(labels)
 
@@ -330,13 +332,17 @@ def run(given: argparse.Namespace) -> None:
     for network, _ in networks:
         check_scales(protocol, network)
     left_out: list[str] = []
-    errors = measure_errors(
-        protocol,
-        networks,
-        read_files(files, left_out),
-        precision=choose_precision(device, given.precision),
-        progress=sys.stderr.isatty(),
-    )
+    try:
+        errors = measure_errors(
+            protocol,
+            networks,
+            read_files(files, left_out),
+            precision=choose_precision(device, given.precision),
+            progress=sys.stderr.isatty(),
+        )
+    except ValueError:
+        refuse(left_out)  # where none could be read, these say why
+        raise
     cost = sum(multiply_adds(protocol, network) for network, _ in networks) / 1e9
     print(report(given.networks, protocol, errors))
     print(f"A square image costs {cost:.1f} billion multiply-adds.")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
+from vgglib.architecture import BATCH_NORMS
 from vgglib.machine.devices import choose_precision
 from vgglib.recipes import Recipe
 
@@ -54,7 +55,7 @@ def _groups(model: nn.Module, weights: list[Tensor], recipe: Recipe) -> list[dic
     """The weights, with the biases before them as a group of their own where their rate is."""
     if recipe.bias_rate == 1:
         return [{"params": weights}]
-    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, *BATCH_NORMS))]
     known = {id(layer.bias) for layer in layers}
     biases = {
         "params": [w for w in weights if id(w) in known],

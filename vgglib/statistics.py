@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from vgglib.checks import check_tensors
 from vgglib.folders import read_folder_images
@@ -172,7 +173,11 @@ def channel_statistics(source: Tensor | str | Path | Iterable[Any]) -> ChannelSt
         source = [source]
     elif isinstance(source, (str, Path)):
         source = read_folder_images(source)
-    elif hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+    elif (
+        hasattr(source, "__getitem__")
+        and hasattr(source, "__len__")
+        and not isinstance(source, IterableDataset)  # which has both, and the first only refuses
+    ):
         # A map-style dataset need not stop by itself when iterated.
         dataset = source
         source = (dataset[i] for i in range(len(dataset)))

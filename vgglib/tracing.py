@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from vgglib.architecture import VGG, unwrap
+from vgglib.architecture import BATCH_NORMS, VGG, unwrap
 from vgglib.configurations import vgg
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 _WHOLE = (nn.AdaptiveMaxPool2d, nn.Linear)  # each output of which sees the whole image
-_TRACED = (nn.Conv2d, nn.BatchNorm2d, nn.LocalResponseNorm, *_POOLS, *_WHOLE)
+_TRACED = (nn.Conv2d, *BATCH_NORMS, nn.LocalResponseNorm, *_POOLS, *_WHOLE)
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _kind(module: nn.Module) -> str:
         nn.MaxPool2d: "maxpool",
         nn.AvgPool2d: "avgpool",
         nn.AdaptiveMaxPool2d: "maxpool, global",
-        nn.BatchNorm2d: "batch norm",
+        BATCH_NORMS: "batch norm",
         nn.LocalResponseNorm: "LRN",
     }
     return next(name for kind, name in names.items() if isinstance(module, kind))

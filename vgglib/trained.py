@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ class Trained:
             )
         image = F.center_crop(read_image(file, self.scale), [height, width])
         (probabilities,) = predict(self.model, image[None], self.transform)
-        best = probabilities.topk(min(count, len(self.classes)))
+        known = probabilities[: len(self.classes)]  # a network may have logits to spare
+        best = known.topk(min(count, len(known)))
         found = zip(best.indices.tolist(), (100 * best.values).tolist(), strict=True)
         return [(self.classes[label], percent) for label, percent in found]
 
@@ -117,6 +119,9 @@ def _settings(model: nn.Module) -> dict[str, Any] | None:
     if type(model) is not VGG or not isinstance(list(model.classifier)[-1], nn.Linear):
         return None
     settings = model.settings()
+    descriptors = [*chain.from_iterable(settings["conv_stacks"]), *settings["linear"]]
+    if any(callable(descriptor["activation"]) for descriptor in descriptors):
+        return None  # code, and a checkpoint holds no code
     with torch.device("meta"):
         again = VGG(**settings)
     return settings if describe(again, weights=False) == describe(model, weights=False) else None

@@ -411,7 +411,8 @@ class _Run:
         """The augmentation of this epoch, which makes the images of the first ones smaller."""
         if self.epochs_done >= self.recipe.small_epochs:
             return self.train_transform
-        size = self.recipe.small_size(*self.split.images.shape[-2:])
+        crop = self.recipe.crop
+        size = self.recipe.small_size(*((crop, crop) if crop else self.split.images.shape[-2:]))
         return v2.Compose([self.train_transform, v2.Resize(size, antialias=True)])
 
     def validate(self, train_loss: float) -> Evaluation | None:

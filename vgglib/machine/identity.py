@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from pathlib import PurePath
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -147,6 +148,8 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
             own = (*thing.named_parameters(recurse=False), *thing.named_buffers(recurse=False))
             told |= parts(dict(own))
         return told
+    if isinstance(thing, PurePath):  # which holds what it was asked for before
+        return str(thing)
     # An object is its class and what it holds; one that holds nothing, such as a dtype, its name.
     slots = [name for kind in type(thing).__mro__ for name in vars(kind).get("__slots__", ())]
     held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
@@ -159,7 +162,8 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
 
 def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
     """A module by its class, its own settings and its parts, without its weights."""
-    kind = type(module)
+    # What several processes make of it is the same layer.
+    kind = nn.BatchNorm2d if type(module) is nn.SyncBatchNorm else type(module)
     if isinstance(module, VGG) and isinstance(list(module.classifier)[-1], nn.Linear):
         settings = module.settings()
     elif _package(kind) == "torch" or isinstance(module, VGG):
