@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,15 @@ def test_a_verdict_is_right_or_says_what_is_off(capsys):
 def test_dots_are_no_answer(capsys, given):
     even(*given)
     assert "waiting for your answer" in capsys.readouterr().out
+
+
+@exercise(9)
+def of_python(*given):
+    return None if all(type(one) in (bool, float, list) for one in given) else f"{given}"
+
+
+def test_answers_of_numpy_are_as_good_as_pythons(verdict):
+    assert "right." in verdict(of_python, np.bool_(True), np.float32(0.5), np.arange(3), 0.5)
 
 
 def test_dots_by_name_are_no_answer(capsys):

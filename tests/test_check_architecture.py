@@ -136,6 +136,7 @@ def test_exercise_4(verdict):
         "cover the whole": (nn.Conv2d(8, 64, kernel_size=3), fc1, shape),
         "numbers of channels": (nn.Conv2d(64, 64, kernel_size=7), fc1, shape),
         "With padding": (filled(padding=3), fc1, shape),
+        "the kernel moves by one": (filled(stride=7), fc1, shape),
         "but fc1 has biases too": (filled(bias=torch.zeros(64)), fc1, shape),
         "not hold the weights": (filled(weight=torch.zeros_like(fc1.weight)), fc1, shape),
         "the wrong order": (

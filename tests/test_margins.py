@@ -4,6 +4,8 @@ A red run of a chapter may mean that such a condition has turned. The file says 
 """
 
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +86,37 @@ def test_quantities_are_measured_with_other_seeds_and_precisions(tmp_path, monke
     assert (first[1], first[2], again[2]) == (-1, 1, 0)
 
 
+def test_what_was_measured_stays_where_a_run_failed(tmp_path, monkeypatch):
+    file = tmp_path / "margins.json"
+    (path,) = [path for path in chapters() if path.stem == "training"]
+    before = {"chapter": "training", "claim": "so", "quantity": "1"}
+    before |= {precision: [5.0, 4.0, 5.0, 4.0, 5.0, 4.0, 5.0, 4.0] for precision in PRECISIONS}
+    file.write_text(json.dumps([before]))
+
+    def attempt(task):
+        return "it broke" if task == (path, 0, "bfloat16") else {0: 2.0 + task[1] % 2}
+
+    class Here:
+        def __init__(self, *args, **options):
+            pass
+
+        def __enter__(self):
+            return SimpleNamespace(map=map)
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(margins, "MARGINS", file)
+    monkeypatch.setattr(margins, "attempt", attempt)
+    monkeypatch.setattr(margins, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(sys, "argv", ["margins", "training"])
+    with pytest.raises(SystemExit, match="it broke"):
+        margins.main()
+    (after,) = json.loads(file.read_text())
+    assert after["bfloat16"] == before["bfloat16"]
+    assert after["float32"] == [2.0, 3.0] * 4
+
+
 def test_a_line_that_no_cell_has_is_told(tmp_path):
     with pytest.raises(ChapterError, match="0 cells have the line 'nowhere', expected one"):
         condition = {"chapter": "a", "quantity": "1", "after": "nowhere"}
@@ -98,4 +131,3 @@ def test_each_condition_has_its_cell(path):
 def test_each_condition_says_what_it_must():
     for condition in ALL:
         assert {"chapter", "claim", "quantity", *PRECISIONS} <= set(condition)
-        assert json.dumps(condition)

@@ -61,6 +61,12 @@ def test_the_newest_versions_are_put_where_the_old_ones_stood(tmp_path):
     assert "| torchvision | 0.31.0 | 0.21 or newer |" in page
     with pytest.raises(ValueError, match="has the version of jax in 0 places"):
         newest.put({"jax": "1.0"}, tmp_path)
+    # Both files, or none.
+    versions = tmp_path / "pages" / "versions.md"
+    versions.write_text(page.replace("| torch |", "| torch  |"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"versions.md has the version of torch in 0 places"):
+        newest.put({"torch": "4.0.0"}, tmp_path)
+    assert "torch==3.0.0" in (tmp_path / "requirements.txt").read_text(encoding="utf-8")
 
 
 def test_the_monthly_run_needs_no_environment_to_take_the_newest_torch():

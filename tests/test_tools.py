@@ -24,7 +24,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from tools import build, compare, handout, landing, pdf, refresh, serve, slides, whole
+from tools import build, compare, handout, landing, pdf, records, refresh, serve, slides, whole
 from tools.chapters import (
     KERNEL,
     ChapterError,
@@ -658,6 +658,16 @@ def test_slides_have_pictures_with_their_texts_and_no_folded_code(tmp_path):
     places = tuple(slides.PROGRAMS.values())
     assert all(address.startswith(places) for address in loaded), loaded
     assert "# @title Solution" not in page.select_one(".slides").text
+    # Other chapters have no slides beside these.
+    links = [link["href"] for link in page.select(".slides a[href*='.html']")]
+    assert f"{handout.site()}/chapters/results.html" in links
+    assert all(link.startswith("https://") for link in links)
+
+
+def test_the_records_of_fast_are_not_parted_from_its_network(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["records", "--data=cifar10", "--recipe=fast"])
+    with pytest.raises(SystemExit, match=r"make records: with the records of fast .* Add RESULTS"):
+        records.main()
 
 
 def test_a_paragraph_code_and_a_list_stay_whole_on_slides():

@@ -34,40 +34,49 @@ PAGE = re.compile(r"\]\(\.\./(pages/[\w-]+)\.md(#[\w-]+)?\)")
 CHAPTER = re.compile(r"\]\(([\w-]+)\.ipynb(#[\w-]+)?\)")
 
 
+def site() -> str:
+    """The address of the website."""
+    owner, name = parse(address())
+    return f"https://{owner.lower()}.github.io/{name}"
+
+
 def without_solutions(chapter: NotebookNode) -> NotebookNode:
     """A copy for a class: no solutions, nor the link to Colab, where they are.
 
     Links to pages that are no chapters lead to the website.
     """
-    owner, name = parse(address())
-    site = f"https://{owner.lower()}.github.io/{name}"
     handout = copy.deepcopy(chapter)
     handout.cells = [cell for cell in handout.cells if "hide-cell" not in tags(cell)]
     for cell in handout.cells:
         if cell.cell_type == "markdown":
             cell.source = COLAB.sub("", cell.source).rstrip()
             cell.source = PAGE.sub(
-                lambda m: f"]({site}/{m[1]}.html{m[2] or ''})",
+                lambda m: f"]({site()}/{m[1]}.html{m[2] or ''})",
                 cell.source,
             )
     return handout
 
 
 def to_html(
-    exporter: type[HTMLExporter], notebook: NotebookNode, blocks: str = "", **options: Any
+    exporter: type[HTMLExporter],
+    notebook: NotebookNode,
+    others: str = "",
+    blocks: str = "",
+    **options: Any,
 ) -> str:
     """A page of nbconvert with the alternative texts of the pictures.
 
     Args:
         exporter: for pages or for slides.
         notebook: whose links to other notebooks will lead to their pages.
+        others: where these pages are, as the address before their names; beside this one if empty.
         blocks: more blocks of the template.
         options: of the exporter.
     """
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = CHAPTER.sub(r"](\1.html\2)", cell.source)
+            cell.source = CHAPTER.sub(rf"]({others}\1.html\2)", cell.source)
     notebook.metadata["title"] = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
     return exporter(raw_template=TEMPLATE + blocks, **options).from_notebook_node(notebook)[0]
 

@@ -160,7 +160,9 @@ def main() -> None:
         paths = [p for p in paths if any(c["chapter"] == p.stem for c in everything)]
     # A thread for each: the trainings are small.
     os.environ["OMP_NUM_THREADS"] = "1"
-    tasks = [(p, seed, precision) for p in paths for precision in PRECISIONS for seed in range(8)]
+    tasks = [
+        (p, seed, precision) for p in paths for precision in PRECISIONS for seed in range(SEEDS)
+    ]
     failed = []
     with ProcessPoolExecutor(
         os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
@@ -170,10 +172,11 @@ def main() -> None:
         asked = [c for c in everything if c["chapter"] == path.stem]
         for precision in PRECISIONS:
             runs = [results[path, seed, precision] for seed in range(SEEDS)]
-            failed += [run for run in runs if isinstance(run, str)]
+            if errors := [run for run in runs if isinstance(run, str)]:
+                failed += errors  # and what was measured before stays
+                continue
             for number, condition in enumerate(asked):
-                values = [run[number] for run in runs if not isinstance(run, str)]
-                condition[precision] = [float(f"{value:.3g}") for value in values]
+                condition[precision] = [float(f"{run[number]:.3g}") for run in runs]
         for condition in asked:
             away = "counted" if is_counted(condition) else f"{deviations_away(condition):.1f}"
             print(f"{away:>8}  {path.stem}: {words_of(condition)}")

@@ -39,6 +39,7 @@ def put(versions: Mapping[str, str], root: Path = ROOT) -> None:
     Raises:
         ValueError: a file does not have the version of a package in exactly one place.
     """
+    texts = {}
     for name, place in PLACES.items():
         text = (root / name).read_text(encoding="utf-8")
         for package, version in versions.items():
@@ -46,6 +47,8 @@ def put(versions: Mapping[str, str], root: Path = ROOT) -> None:
             text, count = pattern.subn(rf"\g<1>{version}\g<3>", text)
             if count != 1:
                 raise ValueError(f"{name} has the version of {package} in {count} places, not 1")
+        texts[name] = text
+    for name, text in texts.items():  # both or none
         (root / name).write_text(text, encoding="utf-8")
 
 

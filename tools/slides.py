@@ -18,7 +18,7 @@ from nbformat.v4 import new_markdown_cell
 
 from tools.build import PACKAGES, copy_packages
 from tools.chapters import ChapterError, named, read, tags
-from tools.handout import to_html, without_solutions
+from tools.handout import site, to_html, without_solutions
 from tools.settings import ROOT
 from vgglib.machine.files import atomic_write
 
@@ -135,6 +135,7 @@ def write(chapter: Path, folder: Path) -> Path:
     page = to_html(
         SlidesExporter,
         as_slides(read(chapter)),
+        f"{site()}/chapters/",  # there are no slides of those that were not asked for
         BLOCKS,
         reveal_url_prefix="programs/reveal.js",
         exclude_input_prompt=True,

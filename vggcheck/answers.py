@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 
 Check = Callable[..., "str | None"]
@@ -35,7 +36,7 @@ def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
         def verdict(*answers: Any, **more: Any) -> None:
             try:
                 _filled_in((answers, more))
-                hint = check(*answers, **more)
+                hint = check(*map(_plain, answers), **more)
             except Unanswered:
                 print(f"Exercise {number}: waiting for your answer in place of the dots.")
                 return
@@ -46,6 +47,11 @@ def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
         return verdict
 
     return decorate
+
+
+def _plain(answer: Any) -> Any:
+    """Numbers of Python in place of NumPy's."""
+    return answer.tolist() if isinstance(answer, (np.ndarray, np.generic)) else answer
 
 
 def _filled_in(answer: Any) -> None:

@@ -157,6 +157,8 @@ def exercise_4(convolution: nn.Conv2d, fc1: nn.Linear, output: Any) -> str | Non
         return "The kernel fits. Look at the numbers of channels that go in and come out."
     if convolution.padding not in ((0, 0), "valid"):
         return "With padding there is more than one place for the kernel on a 7x7 map."
+    if convolution.stride != (1, 1):
+        return "fc1 is to look at every place of the map: the kernel moves by one."
     if convolution.bias is None and fc1.bias is not None:
         return "fc1 has biases too, even if those of a new network are 0."
     generator = torch.Generator().manual_seed(0)

@@ -58,6 +58,7 @@ export function start(element) {
   const written = make("input", {
     type: "text", value: "3 3", spellcheck: "false",
     oninput: () => {
+      network.querySelector("select").value = OWN;
       try {
         use(readLayers(written.value));
       } catch (error) {
@@ -71,13 +72,17 @@ export function start(element) {
   };
   const ofNetwork = (name) => configurations[name].stacks
     .map((stack) => [...stack.map((layer) => layer.kernel), "2/2"].join(" ")).join(" ");
+  const network = chooser("network", [OWN, ...Object.keys(configurations)], OWN,
+    (name) => { if (name !== OWN) write(ofNetwork(name)); });
   element.replaceChildren(
     make("div", { class: "controls" },
-      slider("layers of 3x3", { min: 1, max: MOST, value: 2 }, (n) => write(Array(n).fill(3).join(" "))),
+      slider("layers of 3x3", { min: 1, max: MOST, value: 2 }, (n) => {
+        network.querySelector("select").value = OWN;
+        write(Array(n).fill(3).join(" "));
+      }),
       slider("channels", { min: 16, max: 512, step: 16, value: state.channels },
         (n) => { state.channels = n; update(); }),
-      chooser("network", [OWN, ...Object.keys(configurations)], OWN,
-        (name) => { if (name !== OWN) write(ofNetwork(name)); }),
+      network,
       make("label", { class: "wide" }, make("span", {}, "kernels"), written)),
     problem, drawing, numbers);
   update();

@@ -17,7 +17,7 @@ export function start(element) {
   const drawing = make("div", { class: "drawing" });
   const said = make("ul", { class: "pair" });
   const epochs = make("div");
-  let [width, timer] = [0, 0];
+  let [width, timer, at] = [0, 0, null];
 
   const pair = () => state.pair.map(byName);
   const last = () => Math.max(...pair().map((t) => t.accuracies.length));
@@ -28,10 +28,17 @@ export function start(element) {
     element.dataset.epoch = state.epoch;
   }
 
+  /** A slider as long as the longer training, at its end. */
+  function begin() {
+    at = slider("epoch", { min: 1, max: last(), value: last() },
+      (n) => { stop(); state.epoch = n; show(); });
+    epochs.replaceChildren(at);
+    goTo(last());
+  }
+
   function goTo(epoch) {
     state.epoch = epoch;
-    epochs.replaceChildren(slider("epoch", { min: 1, max: last(), value: epoch },
-      (n) => { stop(); state.epoch = n; show(); }));
+    at.set(epoch);
     show();
   }
 
@@ -50,10 +57,10 @@ export function start(element) {
 
   const button = make("button", { type: "button", onclick: replay }, "Replay");
   const choose = (i) => chooser(i ? "second training" : "first training", names, state.pair[i],
-    (name) => { stop(); state.pair[i] = name; goTo(last()); });
+    (name) => { stop(); state.pair[i] = name; begin(); });
   element.replaceChildren(
     make("div", { class: "controls" }, choose(0), choose(1), epochs, button), drawing, said);
-  goTo(last());
+  begin();
   whenResized(drawing, (pixels) => { width = pixels; show(); });
 }
 

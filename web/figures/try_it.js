@@ -41,14 +41,16 @@ export function start(element) {
     const wanted = name;
     begin.disabled = true;
     try {
-      const ask = await load(networks[name], (part) => { begin.textContent = `Loading: ${Math.round(100 * part)} %`; });
+      const ask = await load(networks[name], (part) => {
+        if (wanted === name) begin.textContent = `Loading: ${Math.round(100 * part)} %`;
+      });
       loaded = true;
       if (wanted !== name) return; // another was chosen in the meantime
       begin.hidden = true;
       still?.remove();
       await run(element, place, wanted, ask);
     } catch (error) {
-      begin.textContent = `It does not start here: ${error.message}`;
+      if (wanted === name) begin.textContent = `It does not start here: ${error.message}`;
       throw error;
     }
   };

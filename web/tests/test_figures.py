@@ -87,6 +87,8 @@ def test_receptive_fields_of_networks_with_pools(figure: Callable, name: str) ->
         ]
         assert [row[-1] for row in cells(element)] == expected
         assert f"image: {expected[-1].split()[0]} px" in element.locator("svg").text_content()
+        slide(element, "layers of 3x3", 3)
+        assert element.get_by_label("network").input_value() == "your own"
 
 
 def test_receptive_field_of_kernels_and_strides_of_ones_own(figure: Callable) -> None:
@@ -551,7 +553,9 @@ def test_two_trainings_are_replayed(figure: Callable) -> None:
         curve = element.locator("polyline").first.get_attribute("points")
         assert len(curve.split()) == 3
         element.get_by_role("button").click()
-        page.wait_for_function("document.querySelector('[data-figure=replay]').dataset.epoch > 1")
+        element.get_by_label("epoch").focus()
+        page.wait_for_function("document.querySelector('[data-figure=replay]').dataset.epoch > 2")
+        assert element.get_by_label("epoch").evaluate("e => e === document.activeElement")
         element.get_by_role("button", name="Stop").click()
         assert element.get_by_role("button", name="Replay").count() == 1
 
