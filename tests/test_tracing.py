@@ -43,6 +43,12 @@ def test_normalizations_are_layers_too():
     assert (row.kind, row.parameters, row.multiply_adds) == ("batch norm", 2 * 128, 0)
 
 
+def test_normalizations_of_several_processes_are_counted_as_those_of_one():
+    alone = vgg("I", batch_norm=True)
+    rows = list(trace(alone))
+    assert list(trace(nn.SyncBatchNorm.convert_sync_batchnorm(alone))) == rows
+
+
 def test_multiply_adds_of_configuration_i_equal_those_counted_by_hand():
     convolutions = 9 * (3 * 128 * 32**2 + 128 * 256 * 16**2 + 256 * 512 * 8**2)
     assert trace("I").multiply_adds == convolutions + 512 * 4 * 4 * 1024 + 1024 * 10

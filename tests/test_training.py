@@ -1315,9 +1315,12 @@ def test_a_mirroring_that_alternates_and_small_images_go_on_as_they_were(data, t
     assert same(model, weights(whole))
 
 
+@pytest.mark.parametrize("processes", ["one", "several"])
 @pytest.mark.parametrize("muon", [0.0, 0.1])
-def test_biases_of_convolutions_and_normalizations_have_a_rate_of_their_own(muon):
+def test_biases_of_convolutions_and_normalizations_have_a_rate_of_their_own(muon, processes):
     model = vgg("I", num_classes=4, image_size=8, width=1 / 32, batch_norm=True)
+    if processes == "several":  # as they exchange the normalizations on GPUs
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     settings = {"learning_rate": 0.1, "weight_decay": 0.5, "muon": muon, "bias_rate": 4.0}
     groups = make_optimizer(model, replace(RECIPE, **settings)).param_groups
     found = {id(w): group for group in groups for w in group["params"]}
