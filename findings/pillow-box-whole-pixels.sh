@@ -3,7 +3,7 @@
 #   it covers, so that of a pixel between two new ones each gets its part, as in OpenCV's INTER_AREA.
 # What happens: Pillow 13.0.0 gives each pixel whole to one of the new ones. From 5 pixels to 4, two of the
 #   new ones are single old pixels and one is the mean of two; a pixel that is half in one and half in the
-#   other counts in one alone. From 50x50 random pixels to 32x32 single values are off by more than 100 of 255 levels.
+#   other counts in one alone. From 50x50 random pixels to 32x32 single values are off by more than 80 of 255 levels.
 # What to do: where the numbers must be those of another program (a browser, OpenCV), compute the area.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -10,7 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check torch==2.14.1 torchvision==0.29.1 \
-  numpy==2.4.6 pillow timm==1.0.31
+  numpy==2.4.6 pillow==13.0.0 timm==1.0.31
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
 from importlib.metadata import version

@@ -102,3 +102,14 @@ def test_what_the_readme_says_can_be_done():
     site = re.escape(f"https://{owner}.github.io/{name}/")
     linked = set(re.findall(rf"\({site}(.+?)\.html\)", readme))
     assert {"pages/try_it", "pages/play"} <= linked <= set(pages())
+
+
+def test_each_finding_has_its_script_and_its_row():
+    text = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[([\w-]+)\]\((?:\1)\.sh\) \|", text, re.MULTILINE)
+    scripts = sorted((ROOT / "findings").glob("*.sh"))
+    assert sorted(rows) == [script.stem for script in scripts]
+    for script in scripts:
+        installed = re.search(r"pip\" install (.*?)\n(?!  )", script.read_text(), re.DOTALL)[1]
+        packages = [word for word in installed.split() if word[0].isalpha()]
+        assert packages and all("==" in package for package in packages), script.name
