@@ -117,8 +117,10 @@ def exercise_3(
     best = _positions(best, len(images))
     if isinstance(best, str):
         return best
-    if len(set(best.tolist())) != 5:
-        return f"Five different images are asked for, and there are {len(set(best.tolist()))}."
+    asked, given = min(5, len(images)), len(set(best.tolist()))
+    if given != asked:
+        what = "Five" if asked == 5 else f"All {asked}"
+        return f"{what} different images are asked for, and there are {given}."
     others = torch.arange(len(images))
     others = _some(others[~torch.isin(others, best)], MOST)
     with evaluating(model), torch.no_grad():
@@ -126,7 +128,7 @@ def exercise_3(
             model(_inputs(model, preprocess, batch)).cpu()
             for batch in (images[best], images[others], liked.reshape(1, *liked.shape[-3:]))
         )
-    if rest[:, chosen].max() > logits[:, chosen].min() + 1e-3:
+    if len(rest) and rest[:, chosen].max() > logits[:, chosen].min() + 1e-3:
         if rest[:, chosen].min() >= logits[:, chosen].max():
             return "Those have the lowest logits."
         surest = [scores.softmax(dim=1)[:, chosen] for scores in (rest, logits)]
