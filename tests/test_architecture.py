@@ -462,6 +462,15 @@ def test_uint8_images_are_refused():
         tiny()(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
 
 
+def test_normalizations_of_several_processes_begin_anew_too():
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(vgg("I", width=1 / 32, batch_norm=True))
+    norm = model.features.stack1.norm1
+    nn.init.constant_(norm.weight, 3.0)
+    norm.running_mean.fill_(2.0)
+    initialize(model)
+    assert (norm.weight == 1).all() and (norm.running_mean == 0).all()
+
+
 def test_settings_rebuild_the_network():
     model = VGG(
         [[{"out_channels": 4, "activation": "elu", "batch_norm": True}]],

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import socket
+from dataclasses import replace
 from http.client import IncompleteRead
 from urllib.error import URLError
 
@@ -152,6 +153,21 @@ def test_a_split_of_the_wrong_form_is_refused(images, labels, message):
         Split(images, labels)
 
 
+def test_other_labels_put_in_by_hand_are_other_data():
+    data = load_data("shapes", image_size=8, train_images=40, test_images=10)
+    other = replace(data, train=replace(data.train, labels=data.train.labels.flip(0)))
+    assert data.train.origin and other.fingerprint != data.fingerprint
+
+
+def test_images_are_found_in_a_home_folder(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setitem(data_module.SOURCES, "mine", lambda **given: asked.append(given["root"]))
+    with pytest.raises(TypeError):
+        load_data("mine", root="~/data")
+    assert asked == [tmp_path / "data"]
+
+
 def test_the_fingerprint_follows_images_that_are_changed_in_place():
     data = Data("d", ("a", "b"), split(4), split(2), split(2))
     before = data.fingerprint, data.pixel_fingerprint
@@ -180,7 +196,7 @@ def test_what_a_split_was_made_from_tells_it_apart_until_it_is_changed():
     def fingerprint(*parts):
         return Data("d", ("a", "b"), *parts, split(2)).fingerprint
 
-    one, other = (Split(*split(4, value)[:], "the same files") for value in (0, 1))
+    one, other = (split(4, value).made_from("the same files") for value in (0, 1))
     assert fingerprint(one, one) == fingerprint(other, one)
     mask = one.labels == 0
     assert fingerprint(one.take(mask), one) == fingerprint(other.take(mask), one)

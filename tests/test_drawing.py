@@ -39,7 +39,7 @@ def test_is_to_scale():
 
 
 def test_is_a_picture_in_notebooks_and_short_in_text():
-    drawing = draw_volumes(vgglib.trace("I"), description="network I")
+    drawing = draw_volumes(vgglib.trace("I"), description='network "I" & co')
     assert drawing._repr_svg_() == drawing.svg
-    assert 'aria-label="network I"' in drawing.svg
+    assert ElementTree.fromstring(drawing.svg).get("aria-label") == 'network "I" & co'
     assert len(repr(drawing)) < 60

@@ -667,6 +667,11 @@ def test_a_change_is_taken_away_by_the_settings_that_make_it(change):
     assert own - {"name"} == set(CHANGES[change])
 
 
+def test_a_deeper_network_has_its_part_of_the_small_epochs():
+    recipe = deeper(Recipe("x", epochs=10, small_epochs=6))
+    assert (recipe.epochs, recipe.small_epochs) == (5, 3)
+
+
 def test_longer_is_fast_for_twice_the_epochs():
     longer, fast = RECIPES["longer"], RECIPES["fast"]
     own = {f.name for f in fields(fast) if getattr(fast, f.name) != getattr(longer, f.name)}

@@ -329,9 +329,18 @@ def test_classes_are_compared_where_the_preprocessing_is_not_known(own):
     state["average"] = run.model.state_dict()
     torch.save(state, checkpoint)
     options = {"image_size": 16, "width": 1 / 16, "mean": (0.5, 0.5, 0.5)}
-    imagenet.load_network("I", str(checkpoint), run_classes(images), **options)
+    classes = run_classes(images)
+    imagenet.load_network("I", str(checkpoint), classes, **options)
     with pytest.raises(ValueError, match="for the classes dark, light, middle, and the folders"):
-        imagenet.load_network("I", str(checkpoint), run_classes(images)[::-1], **options)
+        imagenet.load_network("I", str(checkpoint), classes[::-1], **options)
+    state["use"]["network"]["conv_stacks"][0][0]["activation"] = "gelu"
+    torch.save(state, checkpoint)
+    with pytest.raises(ValueError, match="is of another network than I"):
+        imagenet.load_network("I", str(checkpoint), classes, **options)
+    state["use"]["network"] = None
+    torch.save(state, checkpoint)
+    with pytest.raises(ValueError, match="with layers or activations of its own: expected"):
+        imagenet.load_network("I", str(checkpoint), classes, **options)
 
 
 def test_a_checkpoint_of_slim_is_one(tmp_path, own):
@@ -342,6 +351,18 @@ def test_a_checkpoint_of_slim_is_one(tmp_path, own):
     (checkpoint,) = (tmp_path / "slim").glob("*.pt")
     network, _ = imagenet.load_network("slim", str(checkpoint), run_classes(images))
     assert network.global_pool
+
+
+def test_a_damaged_image_does_not_hide_why_a_test_failed(own):
+    images, checkpoint, _ = own
+    next(images.rglob("*.png")).write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
+    state = torch.load(checkpoint, weights_only=True)
+    for name, weight in state["model"].items():
+        if name.endswith("weight"):
+            weight.fill_(1e30)
+    torch.save(state, checkpoint)
+    with pytest.raises(SystemExit, match="NaN"):
+        imagenet.main(["--images", str(images), "--weights", str(checkpoint), "--networks", "I"])
 
 
 def test_where_no_image_can_be_read_each_is_named(own):

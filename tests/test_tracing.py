@@ -75,6 +75,18 @@ def test_the_receptive_field_is_the_part_of_the_image_that_a_pixel_depends_on():
     assert find(trace(model), "features.stack2.conv1").receptive_field == side
 
 
+def test_a_network_that_says_its_features_is_traced_at_another_size():
+    linear = [{"out_features": 3, "in_features": 64}]
+    network = VGG([[{"out_channels": 4}]], linear, image_size=8)
+    assert find(trace(network, 16), "classifier.fc1").parameters == 3 * 257
+
+
+def test_a_kernel_with_gaps_sees_more():
+    network = vgg("I")
+    network.features.stack1.conv1 = nn.Conv2d(3, 128, 3, padding=2, dilation=2)
+    assert trace(network).rows[0].receptive_field == 5
+
+
 def test_image_size_and_options_are_those_asked_for():
     rows = trace("A", image_size=(64, 96), num_classes=7)
     assert find(rows, "features.pool5").output_shape == (512, 2, 3)

@@ -283,7 +283,7 @@ def test_the_scaled_loss_goes_backward_and_the_scaler_steps_and_updates(colors):
 def test_each_batch_is_scaled_stepped_and_updated(colors):
     model, scaler = Pixels(), FourTimes()
     train_epoch(model, colors, torch.Tensor.float, still(model), scaler=scaler, batch_size=3)
-    assert [name for name, _ in scaler.calls] == ["scale", "step", "update"] * 3
+    assert [name for name, _ in scaler.calls] == ["scale", "step", "update"] * 2  # of 3 and 4
 
 
 def test_scaling_by_a_power_of_two_changes_no_weight(colors):
@@ -1286,6 +1286,14 @@ def test_crops_are_made_smaller_in_the_first_epochs(data):
     model = AnySize()
     run(data, model, replace(RECIPE, schedule="one_cycle", epochs=2, batch_size=40, **crops))
     assert model.sides == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "expected"),
+    [(41, 40, [41]), (81, 40, [40, 41]), (42, 40, [40, 2]), (1, 40, [1]), (3, 1, [1, 1, 1])],
+)
+def test_no_image_is_left_alone_in_a_batch(images, size, expected):
+    assert [len(batch) for batch in training._batches(torch.arange(images), size)] == expected
 
 
 def test_a_network_for_one_size_is_refused_where_the_first_images_are_smaller(data):

@@ -386,5 +386,5 @@ def initialize(
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, BATCH_NORMS):
             module.reset_parameters()

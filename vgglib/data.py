@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
@@ -67,7 +67,7 @@ class Split:
 
     images: Tensor
     labels: Tensor
-    origin: str | None = None
+    origin: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         check_tensors(images=self.images, labels=self.labels)
@@ -125,11 +125,17 @@ class Split:
         if origin is not None:
             chosen = torch.as_tensor(index).cpu().contiguous().numpy().tobytes()
             origin = hashlib.sha256(origin.encode() + chosen).hexdigest()
-        return Split(self.images[index], self.labels[index], origin)
+        return Split(self.images[index], self.labels[index]).made_from(origin)
+
+    def made_from(self, origin: str | None) -> Split:
+        """This split, its origin noted; as an argument `dataclasses.replace` would keep it."""
+        object.__setattr__(self, "origin", origin)
+        return self
 
     def to(self, device: torch.device) -> Split:
         """The split on another device."""
-        return Split(self.images.to(device), self.labels.to(device), self._present_origin())
+        moved = Split(self.images.to(device), self.labels.to(device))
+        return moved.made_from(self._present_origin())
 
     def update(self, digest: Any, *, by_origin: bool = True) -> None:
         """Feed what tells the split from others to a digest of :mod:`hashlib`."""
@@ -326,7 +332,7 @@ def load_data(
     load = SOURCES.get(str(source), _load_folder)
     name, classes, splits = load(
         source=source,
-        root=Path(root),
+        root=Path(root).expanduser(),
         image_size=image_size,
         seed=seed,
         train_images=train_images,
@@ -404,7 +410,7 @@ def _load_shapes(
     ):
         asked = {"seed": own_seed, "light": light, "image_size": image_size}
         origin = f"shapes, version {shapes.VERSION}: {count}, {asked}"
-        splits[part] = Split(*shapes.draw_shapes(count, **asked), origin)
+        splits[part] = Split(*shapes.draw_shapes(count, **asked)).made_from(origin)
     return "shapes", shapes.CLASSES, splits
 
 
@@ -467,7 +473,7 @@ def stored_as_jpeg(split: Split, quality: int = 75) -> Split:
         again.copy_(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
     digest = hashlib.sha256(f"stored once as JPEG of quality {quality}: ".encode())
     split.update(digest)
-    return Split(images, split.labels, digest.hexdigest())
+    return Split(images, split.labels).made_from(digest.hexdigest())
 
 
 # --------------------------------------------------------------------------------------------------
@@ -496,7 +502,7 @@ def _load_folder(*, source: str | Path, image_size: int, **_: Any) -> Loaded:
         own = slice(start, start := start + len(labels))
         told = f"squares of {image_size}: {[*zip(labels.tolist(), digests[own], strict=True)]}"
         origin = hashlib.sha256(told.encode()).hexdigest()
-        splits[part] = Split(images[own], labels, origin)
+        splits[part] = Split(images[own], labels).made_from(origin)
     return folder.resolve().name, classes, splits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 from vgglib.colors import GRAY, LAYER_COLORS
 from vgglib.tracing import Trace
@@ -68,7 +69,7 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
     size = f"0 0 {right:.0f} {height + 66:.0f}"
     words = description or f"{len(rows)} layers, from {maps[0].kind} to {rows[-1].kind}"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" role="img"'
-    return Drawing("\n".join([f'{head} aria-label="{words}">', *parts, "</svg>\n"]))
+    return Drawing("\n".join([f'{head} aria-label="{escape(words)}">', *parts, "</svg>\n"]))
 
 
 def _box(x: float, bottom: float, thick: float, tall: float, depth: float, fill: str) -> list[str]:

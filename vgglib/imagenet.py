@@ -111,8 +111,16 @@ def load_network(
             if trained.warning:
                 print(f"{weights}: {trained.warning}", file=sys.stderr)
             return trained.model, trained.transform
-        if known := (state.get("use") or {}).get("classes"):
-            _check_classes(weights, known, classes)
+        if use := state.get("use"):  # of a checkpoint whose preprocessing is not known
+            _check_classes(weights, use["classes"], classes)
+            if use["network"] is None:
+                raise ValueError(
+                    f"{weights!r} is of a network with layers or activations of its own: expected"
+                    f" one that is as configuration {name} describes it"
+                )
+            with torch.device("meta"):
+                found = VGG(**use["network"])
+            _check_network(weights, found, name, classes, options)
         # Where a training averaged its weights, the average is the network.
         state = state.get("average", state)
     network = vgg(name, num_classes=len(classes), **options)
@@ -152,7 +160,14 @@ def _check_asked(
     ):
         own = " ".join(f"{value:.4f}" for value in trained.transform.mean)
         raise ValueError(f"{file!r} was trained with the mean {own}: leave out --mean")
-    found, configured = trained.model, CONFIGURATIONS[name].conv_stacks
+    _check_network(file, trained.model, name, classes, options)
+
+
+def _check_network(
+    file: str, found: VGG, name: str, classes: Sequence[str], options: dict[str, Any]
+) -> None:
+    """Refuse a network that is not the configuration of that name."""
+    configured = CONFIGURATIONS[name].conv_stacks
     like = {
         "image_size": found.image_size,
         "width": found.conv_stacks[0][0].out_channels / configured[0][0]["out_channels"],
@@ -341,7 +356,8 @@ def run(given: argparse.Namespace) -> None:
             progress=sys.stderr.isatty(),
         )
     except ValueError:
-        refuse(left_out)  # where none could be read, these say why
+        if len(left_out) == len(files):  # none could be read, and these say why
+            refuse(left_out)
         raise
     cost = sum(multiply_adds(protocol, network) for network, _ in networks) / 1e9
     print(report(given.networks, protocol, errors))

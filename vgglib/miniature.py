@@ -159,7 +159,7 @@ def fill_tables(
             looks[key] = probabilities, time.perf_counter() - start
         return looks[key]
 
-    records = []
+    records, fingerprint = [], data.pixel_fingerprint
     for cell in cells:
         protocol = cell.protocol
         methods = ("dense", "crops") if protocol.method == "both" else (protocol.method,)
@@ -175,7 +175,7 @@ def fill_tables(
         networks = [experiments[cell.recipe, model] for model in cell.models]
         record = {
             "dataset": data.name,
-            "data_fingerprint": data.pixel_fingerprint,
+            "data_fingerprint": fingerprint,
             "recipe": first["recipe"],
             "models": list(cell.models),
             "seed": first["seed"],

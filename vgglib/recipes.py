@@ -449,4 +449,6 @@ def deeper(recipe: Recipe) -> Recipe:
         # 100 * 0.29 is 28.999999999999996
         return max(min(1, count), int(round(count * recipe.deeper_epochs, 6)))
 
-    return replace(recipe, epochs=shortened(recipe.epochs), patience=shortened(recipe.patience))
+    epochs, patience = shortened(recipe.epochs), shortened(recipe.patience)
+    small = round(recipe.small_epochs * epochs / recipe.epochs)
+    return replace(recipe, epochs=epochs, patience=patience, small_epochs=small)

@@ -139,7 +139,9 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
             if image_size is None:
                 model = _without_numbers(model)
             else:  # its fully connected layers depend on it
-                model = VGG(**model.settings() | {"image_size": image_size})
+                settings = model.settings() | {"image_size": image_size}
+                settings["linear"][0]["in_features"] = None
+                model = VGG(**settings)
         shapes: dict[str, tuple] = {}
         layers = {
             name: module for name, module in model.named_modules() if isinstance(module, _TRACED)
@@ -159,7 +161,8 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
         gets, gives = shapes[name]
         if isinstance(module, (nn.Conv2d, *_POOLS)):
             kernel, stride = _single(module.kernel_size), _single(module.stride)
-            field += (kernel - 1) * jump
+            dilation = _single(getattr(module, "dilation", 1))  # average pools have none
+            field += (kernel - 1) * dilation * jump
             jump *= stride
         whole = whole or isinstance(module, _WHOLE)
         rows.append(

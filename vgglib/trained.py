@@ -190,7 +190,10 @@ def save_trained(trained: Trained, file: str | Path) -> Path:
         raise ValueError(f"expected a file name that ends in .safetensors, got {str(file)!r}")
     use = describe_use(trained.model, trained.classes, trained.transform)
     if use["network"] is None:
-        raise ValueError("the network is not what its settings describe: a layer was changed")
+        raise ValueError(
+            "the network is not what its settings describe: a layer was changed, or has an"
+            " activation of one's own, which a file cannot hold"
+        )
     use |= {"scale": trained.scale, "epochs": trained.epochs, "record": trained.record}
     weights = {
         name: (weight.half() if weight.is_floating_point() else weight).contiguous()

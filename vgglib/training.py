@@ -126,11 +126,22 @@ def shuffled_batches(
         raise ValueError("there are no images to train on: expected one or more")
     # To the device at once: a copy at each step would make a GPU wait.
     order = distributed.from_first(lambda: torch.randperm(len(split))).to(split.images.device)
-    for batch in order.split(batch_size):
+    for batch in _batches(order, batch_size):
         part, weight = distributed.part_of(batch)
         images, labels = split.batch(part)
         images = transform(images).contiguous(memory_format=torch.channels_last)
         yield images, labels, len(batch), weight
+
+
+def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    """Parts of a tensor; a single image at the end joins the part before.
+
+    Batch normalization cannot take it alone, where the maps have become a single place.
+    """
+    batches = list(order.split(batch_size))
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
 
 
 def train(
@@ -272,7 +283,7 @@ class _Run:
         self.average = copy.deepcopy(model) if recipe.averaging else None
         self.judged = model if self.average is None else self.average  # evaluated, and kept
         self.optimizer = make_optimizer(model, recipe)
-        steps = math.ceil(len(self.split) / recipe.batch_size)
+        steps = len(_batches(torch.arange(len(self.split)), recipe.batch_size))
         self.schedule = make_schedule(self.optimizer, recipe, steps * recipe.epochs)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
         keys = ("train_loss", "validation_loss", "validation_top_1", "learning_rate", "seconds")
