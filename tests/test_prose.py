@@ -100,7 +100,7 @@ def test_what_is_said_of_the_least_computation():
     assert f"{said} seeds, for {cost:.3f} PFLOP" in text
     (second,) = on_cifar10("classic", "II")
     points = by_views["2"] - second["top_k_accuracy"][0]
-    assert f"That is {points:.1f} points more than `classic`'s II" in text
+    assert f"That is {points:.1f} points more than the one training of `classic`'s II" in text
     way = second["training_pflop"] + on_cifar10("classic", "I")[0]["training_pflop"]
     assert f"which cost, with its start, {way / cost:.1f} times as much" in text
     assert {r["validation_images"] for r in fast} == {0} and "on all 50,000 images" in text
@@ -196,7 +196,7 @@ def test_what_is_said_of_the_ablation():
     on_ladder = dict(zip(WITHOUT, map(gains, rungs[1:], rungs[:-1]), strict=True))
     taken = {change: gains(rungs[-1], by_seed(recipe)) for change, recipe in WITHOUT.items()}
     one_cycle = average(on_ladder["one cycle"]), average(taken["one cycle"])
-    said = "One cycle gives {:.1f} points to `classic`, and costs {:.1f} when it is taken"
+    said = "One cycle gives {:.1f} points to the first row, and costs {:.1f} when it is taken"
     assert said.format(*one_cycle) in text
     spread = {
         change: max(max(found) - min(found) for found in (on_ladder[change], taken[change]))
