@@ -152,6 +152,19 @@ def test_exercise_3(verdict, chapter):
         assert said in ask(**answer), said
 
 
+def test_of_fewer_than_five_images_all_are_asked_for(verdict, chapter):
+    model, preprocess, images = chapter.model, chapter.preprocess, chapter.data.test.images[:4]
+    liked = torch.rand(3, 32, 32)
+    with torch.no_grad():
+        best = model(preprocess(images))[:, CHOSEN]
+        above = model(preprocess(liked[None]))[0, CHOSEN].item() - best.max().item()
+    given = (above, CHOSEN, liked, model, preprocess, images)
+    assert "right." in verdict(check.exercise_3, best.argsort(), *given)
+    assert "All 4 different images are asked for, and there are 3" in verdict(
+        check.exercise_3, [0, 1, 2], *given
+    )
+
+
 def gradient(model, batch, labels):
     batch = batch.clone().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(model(batch), labels), batch)[0]

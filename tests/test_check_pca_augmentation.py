@@ -115,6 +115,19 @@ def test_exercise_3(verdict):
         assert said in verdict(check.exercise_3, values, std, wrong), said
 
 
+def test_images_that_are_gray_have_one_axis(verdict, tmp_path, save_image):
+    drawn = torch.randint(0, 256, (8, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    images = drawn.expand(-1, 3, -1, -1).to(torch.uint8)
+    for i, image in enumerate(images):
+        save_image(tmp_path / "gray" / f"{i}.png", pixels=image.movedim(0, -1).numpy())
+    found = channel_statistics(tmp_path / "gray")
+    values, large = found.pca().eigenvalues, found.pca().for_white(255)
+    assert values[1] < 1e-12
+    assert "right." in verdict(check.exercise_3, values, 0.1 * values[0].sqrt(), float("nan"))
+    assert "right." in verdict(check.exercise_4, images, found, large, large.for_white(1))
+    assert "still on the" in verdict(check.exercise_4, images, found, values, values)
+
+
 def test_exercise_4(verdict, images, tmp_path, save_image):
     for i, image in enumerate(images):
         save_image(tmp_path / "png" / f"{i}.png", pixels=image.movedim(0, -1).numpy())
