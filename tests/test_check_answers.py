@@ -29,12 +29,15 @@ def test_dots_are_no_answer(capsys, given):
 
 
 @exercise(9)
-def of_python(*given):
-    return None if all(type(one) in (bool, float, list) for one in given) else f"{given}"
+def without_numpy(flag, number, array, within):
+    kinds = type(flag), type(number), type(array), type(within["a"][0]), type(within["a"][1])
+    return None if kinds == (bool, float, torch.Tensor, int, torch.Tensor) else f"{kinds}"
 
 
-def test_answers_of_numpy_are_as_good_as_pythons(verdict):
-    assert "right." in verdict(of_python, np.bool_(True), np.float32(0.5), np.arange(3), 0.5)
+def test_answers_of_numpy_are_as_good_as_others(verdict):
+    within = {"a": [np.int64(1), np.ones(2)]}
+    given = np.bool_(True), np.float32(0.5), np.arange(3), within
+    assert "right." in verdict(without_numpy, *given)
 
 
 def test_dots_by_name_are_no_answer(capsys):

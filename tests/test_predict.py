@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from torchvision.transforms import v2
 
 import vgglib
 from vgglib.data import CIFAR10_CLASSES, load_data
@@ -16,7 +17,7 @@ from vgglib.folders import read_image
 from vgglib.predict import main
 from vgglib.recipes import RECIPES
 from vgglib.records import book_results, read_records, record_name
-from vgglib.trained import load_trained, save_trained
+from vgglib.trained import describe_use, load_trained, save_trained
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,42 @@ def test_logits_without_a_class_are_never_named(trained, tmp_path, save_image):
     )
 
 
+def test_settings_of_numpy_are_trained_with_and_go_on(tmp_path):
+    data = load_data(train_images=60, test_images=20)
+    rate = np.logspace(-3, -1, 3)[1]
+    recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16, learning_rate=rate)
+    runs = [run_experiment("I", data, recipe, checkpoints=tmp_path, device="cpu") for _ in range(2)]
+    assert runs[0].training.history == runs[1].training.history
+    load_trained(next(tmp_path.glob("*.pt")))
+
+
+def test_a_home_folder_is_one_for_writing_as_for_reading(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    data = load_data(train_images=60, test_images=20)
+    recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16)
+    run_experiment("I", data, recipe, checkpoints="~/c", results="~/r", device="cpu")
+    (record,) = read_records("~/r")
+    assert load_trained("~/c/" + record_name(record).replace(".json", ".pt"))
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "scale"),
+    [
+        ([v2.Resize(40), v2.CenterCrop(24)], 40),
+        ([v2.Resize((40, 40)), v2.CenterCrop(24)], 40),
+        ([v2.CenterCrop(24)], None),
+        ([v2.Resize((40, 48)), v2.CenterCrop(24)], None),
+    ],
+)
+def test_of_what_scale_a_crop_was_is_noted_or_nothing(steps, scale):
+    mean = vgglib.SubtractMean((0.5, 0.5, 0.5))
+    model = vgglib.vgg("I", image_size=24, width=1 / 16)
+    use = describe_use(model, list("abcdefghij"), v2.Compose([*steps, mean]))
+    assert (use["mean"] is not None, use["scale"]) == (scale is not None, scale)
+
+
 def test_an_activation_of_ones_own_is_trained_and_goes_on(tmp_path):
     """A checkpoint holds no code, so the network cannot be built from it."""
     data = load_data(train_images=60, test_images=20)
@@ -132,7 +169,7 @@ def test_an_activation_of_ones_own_is_trained_and_goes_on(tmp_path):
         load_trained(tmp_path / "run.pt")
 
 
-@pytest.mark.parametrize("change", ["activation", "head"])
+@pytest.mark.parametrize("change", ["activation", "head", "bias"])
 def test_a_network_that_was_changed_by_hand_is_not_taken_for_another(tmp_path, change):
     """It trains and resumes; but its descriptors alone would build another network."""
     recipe = replace(RECIPES["quick"], epochs=1, width=1 / 16)
@@ -140,6 +177,10 @@ def test_a_network_that_was_changed_by_hand_is_not_taken_for_another(tmp_path, c
     model = vgglib.make_network("I", data, recipe)
     if change == "activation":
         model.classifier.activation1 = torch.nn.Tanh()
+    elif change == "bias":
+        first = model.features.stack1.conv1
+        size = first.in_channels, first.out_channels, first.kernel_size
+        model.features.stack1.conv1 = torch.nn.Conv2d(*size, padding=1, bias=False)
     else:
         last = model.classifier[-1]
         model.classifier.fc2 = torch.nn.Sequential(torch.nn.Dropout(0.1), last)

@@ -103,7 +103,8 @@ def test_a_failure_half_way_leaves_the_old_record(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(
-        OSError, match=r"cannot write the record '.*results.*the training is not lost"
+        OSError,
+        match=r"cannot write the record '.*results.*if the training has a checkpoint, it is in",
     ):
         write_record(tmp_path / "results", make())
 
@@ -246,7 +247,9 @@ def test_predictions_of_another_network_and_damaged_ones_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"seed0.npz' is damaged, .*: remove it"):
         read_predictions(record, tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"cannot write the record .*the training is not lost"):
+    with pytest.raises(
+        OSError, match=r"cannot write the record .*if the training has a checkpoint"
+    ):
         write_predictions(tmp_path / "file", record, torch.eye(10), labels)
 
 
@@ -349,5 +352,12 @@ def test_the_built_in_images_may_differ_in_a_digit_between_machines(tmp_path):
 def test_built_in_images_of_another_size_are_another_training(tmp_path):
     write_record(tmp_path, make())  # from before that was noted: they were of 32x32
     records.check_replaceable(tmp_path, make(image_size=32))
+    drawn = make(image_size=32, data_origin="a")
+    records.check_replaceable(tmp_path, drawn)  # the record does not say what was drawn
+    write_record(tmp_path, drawn)
+    records.check_replaceable(tmp_path, drawn)
+    with pytest.raises(ValueError, match=r"its data_origin differs \('a' there, 'b' here\)"):
+        records.check_replaceable(tmp_path, drawn | {"data_origin": "b"})
+    write_record(tmp_path, make(image_size=32))
     with pytest.raises(ValueError, match=r"its image_size differs \(32 there, 48 here\)"):
         records.check_replaceable(tmp_path, make(image_size=48))

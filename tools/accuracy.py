@@ -285,9 +285,9 @@ class Work:
                     experiment.model, test.images, experiment.test_transform, precision=precision
                 )
                 write_predictions(results, record, said, test.labels, on=other)
-        write_record(results, record)
         if record["recipe"] == "fast" and data.name == _PAIR[0]:
             self._keep_network(record)
+        write_record(results, record)
 
     def _keep_network(self, record: dict[str, Any]) -> None:
         """The small network of the first seed, for who wants to use one.

@@ -289,8 +289,8 @@ def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
     def pflop(record: dict[str, Any]) -> float:
         """Of a training and of those that its start took: the last that fits, of the same seed."""
         total = record["training_pflop"]
-        if record["start"] != "random weights":
-            names = list(NETWORKS[record["recipe"]])
+        names = list(NETWORKS[record["recipe"]])
+        if record["start"] != "random weights" and record["model"] in names:
             before = names[names.index(record["model"]) - 1]
             same = ("dataset", "recipe", "seed")
             starts = [

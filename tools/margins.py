@@ -178,6 +178,9 @@ def main() -> None:
             for number, condition in enumerate(asked):
                 condition[precision] = [float(f"{run[number]:.3g}") for run in runs]
         for condition in asked:
+            if not all(precision in condition for precision in PRECISIONS):
+                print(f"{'?':>8}  {path.stem}: {condition['claim']}")  # new, and not measured
+                continue
             away = "counted" if is_counted(condition) else f"{deviations_away(condition):.1f}"
             print(f"{away:>8}  {path.stem}: {words_of(condition)}")
     with atomic_write(MARGINS) as file:

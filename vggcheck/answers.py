@@ -50,8 +50,16 @@ def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
 
 
 def _plain(answer: Any) -> Any:
-    """Numbers of Python in place of NumPy's."""
-    return answer.tolist() if isinstance(answer, (np.ndarray, np.generic)) else answer
+    """Numbers of Python and tensors in place of NumPy's, also within what an answer contains."""
+    if isinstance(answer, np.generic):
+        return answer.item()
+    if isinstance(answer, np.ndarray) and answer.dtype.kind in "biuf":
+        return torch.from_numpy(answer.copy())
+    if type(answer) is dict:
+        return {key: _plain(part) for key, part in answer.items()}
+    if type(answer) in (list, tuple):
+        return type(answer)(map(_plain, answer))
+    return answer
 
 
 def _filled_in(answer: Any) -> None:

@@ -63,7 +63,7 @@ def exercise_1(
             "After two layers of stride 2, neighbors are how many pixels apart?",
         ),
         None
-        if call(receptive_field, LAYERS_OF_D) == as_it_is
+        if call(receptive_field, list(LAYERS_OF_D)) == as_it_is
         else "For D it is not what the trace says.",
         number(
             with_5x5,

@@ -46,7 +46,7 @@ def run(given: argparse.Namespace) -> None:
             key: with_starts(given.networks, NETWORKS[recipe.name], recipe.grows)
             for key, recipe in recipes.items()
         }
-    tests = Path(given.results) / "protocols"
+    tests = Path(given.results).expanduser() / "protocols"
     asked = choose_device(given.device)
     choose_precision(asked, given.precision)  # refused here, where one process tells it
     with distributed.process_group(asked) as device:

@@ -164,7 +164,7 @@ def run_experiment(
     checkpoint = None
     if checkpoints is not None:
         run = run_name(data.name, recipe.name, name, recipe.epochs, seed)
-        checkpoint = Path(checkpoints) / f"{run}.pt"
+        checkpoint = Path(checkpoints).expanduser() / f"{run}.pt"
     training = train(
         model,
         data,

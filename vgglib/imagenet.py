@@ -120,7 +120,7 @@ def load_network(
                 )
             with torch.device("meta"):
                 found = VGG(**use["network"])
-            _check_network(weights, found, name, classes, options)
+            options = _check_network(weights, found, name, classes, options)
         # Where a training averaged its weights, the average is the network.
         state = state.get("average", state)
     network = vgg(name, num_classes=len(classes), **options)
@@ -165,8 +165,8 @@ def _check_asked(
 
 def _check_network(
     file: str, found: VGG, name: str, classes: Sequence[str], options: dict[str, Any]
-) -> None:
-    """Refuse a network that is not the configuration of that name."""
+) -> dict[str, Any]:
+    """Refuse a network that is not the configuration of that name; the options that make it."""
     configured = CONFIGURATIONS[name].conv_stacks
     like = {
         "image_size": found.image_size,
@@ -184,6 +184,7 @@ def _check_network(
             f"{file!r} is of another network than {name}{given}: expected the name that it was"
             " trained by, and none of --crop, --width and --batch-norm"
         )
+    return like | options
 
 
 def _check_classes(file: str, known: Sequence[str], found: Sequence[str]) -> None:
@@ -307,7 +308,7 @@ def report(names: Sequence[str], protocol: Protocol, errors: tuple[float, float,
     top_1, top_5, images = errors
     rows = [(f"{'+'.join(names)}, {protocol}, {images:,} images", top_1, top_5)]
     for result in PAPER_ERRORS:
-        if result.models == tuple(names):
+        if sorted(result.models) == sorted(names):
             low, high = result.training_scale
             scale = f"{low}" if low == high else f"{low} to {high}"
             what = f"the paper, Table {result.table}, S = {scale}, {result.protocol}"

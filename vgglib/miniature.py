@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ def write_test_record(folder: str | Path, record: dict[str, Any]) -> Path:
         OSError: the folder cannot be written.
     """
     check_test_record(record, "the record")
-    return write_json(Path(folder) / test_record_name(record), record)
+    return write_json(Path(folder).expanduser() / test_record_name(record), record)
 
 
 def test_record_name(record: Mapping[str, Any]) -> str:
@@ -305,6 +305,11 @@ def conclusions(
     def both(models: tuple[str, ...]) -> float:
         return find(models, jittered, 3, "both")
 
+    def lowest(of: Iterable[float]) -> float:
+        """NaN where one of them is: `min` goes by their order."""
+        found = list(of)
+        return math.nan if any(map(math.isnan, found)) else min(found)
+
     pairs = {
         "jittering beats a fixed scale": [
             (find(m, jittered, 1, "dense"), find(m, s, 1, "dense")) for m in single for s in fixed
@@ -321,11 +326,11 @@ def conclusions(
             (find(m, jittered, 3, "crops"), find(m, jittered, 3, "dense")) for m in single
         ],
         "both together beat either": [
-            (both(m), min(find(m, jittered, 3, "crops"), find(m, jittered, 3, "dense")))
+            (both(m), lowest(find(m, jittered, 3, how) for how in ("crops", "dense")))
             for m in single
         ],
         "an ensemble beats its best network": [
-            (both(e), min(both((m,)) for m in e)) for e in ensembles
+            (both(e), lowest(both((m,)) for m in e)) for e in ensembles
         ],
     }
     return {

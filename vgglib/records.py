@@ -85,7 +85,7 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
         OSError: the folder cannot be written.
     """
     check_record(record, "the record")
-    return write_json(Path(folder) / record_name(record), record)
+    return write_json(Path(folder).expanduser() / record_name(record), record)
 
 
 def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
@@ -93,20 +93,22 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
 
     Called before the training, with what is known then. Images are the same if their pixels are, or
     the files that they come from. Those that are drawn by code may differ in a last digit from one
-    kind of processor to another: for them the code decides, and their size.
+    kind of processor to another: for them it decides what was to be drawn, and for records before
+    that was noted their size.
 
     Raises:
         ValueError: there is a record of other images or of another start, or the file is none.
     """
-    path = Path(folder) / record_name(record)
+    path = Path(folder).expanduser() / record_name(record)
     if not path.exists():
         return
     found = _load(path, check_record)
-    if record["dataset"] == "shapes":
+    drawn = record["dataset"] == "shapes"
+    if drawn and not (found.get("data_origin") and record.get("data_origin")):
         found, record = ({"image_size": 32} | r for r in (found, record))  # before it was noted
         of_data, same = "image_size", found["image_size"] == record["image_size"]
     else:
-        of_data = "data_fingerprint"
+        of_data = "data_origin" if drawn else "data_fingerprint"
         same = any(
             found.get(key) == record.get(key) is not None for key in (of_data, "data_origin")
         )
@@ -139,8 +141,8 @@ def _write(path: Path, content: bytes) -> Path:
             file.write(content)
     except OSError as error:
         raise OSError(
-            f"cannot write the record {str(path)!r} ({error.strerror}): the training is not lost,"
-            " it is in its checkpoint; choose a results folder that you may write to and run again"
+            f"cannot write the record {str(path)!r} ({error.strerror}): if the training has a"
+            " checkpoint, it is in it; choose a results folder that you may write to and run again"
         ) from error
     return path
 
@@ -197,7 +199,9 @@ def read_predictions(
     Raises:
         ValueError: the file is damaged, or not of this record: its top-1 accuracy is another.
     """
-    own = [folder for folder in folders if (Path(folder) / record_name(record)).exists()]
+    own = [
+        folder for folder in folders if (Path(folder).expanduser() / record_name(record)).exists()
+    ]
     path = _predictions_path(own[-1], record, on) if own else None
     if path is None or not path.exists():
         return None
@@ -220,7 +224,7 @@ def read_predictions(
 
 def _predictions_path(folder: str | Path, record: dict[str, Any], on: str | None) -> Path:
     name = record_name(record).removesuffix(".json") + ("" if on is None else f"-on-{on}")
-    return Path(folder) / "predictions" / f"{name}.npz"
+    return Path(folder).expanduser() / "predictions" / f"{name}.npz"
 
 
 def read_records(*folders: str | Path) -> list[dict[str, Any]]:
@@ -250,7 +254,10 @@ def read_json(
     """
     found: dict[str, dict[str, Any]] = {}
     for folder in folders:
-        pairs = [(file.name, _load(file, check)) for file in sorted(Path(folder).glob("*.json"))]
+        pairs = [
+            (file.name, _load(file, check))
+            for file in sorted(Path(folder).expanduser().glob("*.json"))
+        ]
         pairs.sort(key=lambda pair: pair[0] == name(pair[1]))
         found |= {name(record): record for _, record in pairs}
     return [record for _, record in sorted(found.items())]

@@ -104,13 +104,16 @@ def describe_use(
     model = unwrap(model)
     steps = list(_steps(transform))
     means = [step.mean for step in steps if isinstance(step, SubtractMean)]
-    scales = [step.size for step in steps if isinstance(step, v2.Resize)]
+    scales = [set(step.size) for step in steps if isinstance(step, v2.Resize)]
+    cropped = any(isinstance(step, v2.CenterCrop) for step in steps)
     known = all(isinstance(step, (v2.Resize, v2.CenterCrop, SubtractMean)) for step in steps)
+    # Of what scale a crop is must be known, too.
+    known = known and (len(scales) == len(scales[0]) == 1 if cropped and scales else not cropped)
     return {
         "network": _settings(model),
         "classes": list(classes),
         "mean": list(means[0]) if known and len(means) == 1 else None,
-        "scale": scales[0][0] if scales and len(scales[0]) == 1 else None,
+        "scale": min(scales[0]) if scales and len(scales[0]) == 1 else None,
     }
 
 
@@ -124,7 +127,9 @@ def _settings(model: nn.Module) -> dict[str, Any] | None:
         return None  # code, and a checkpoint holds no code
     with torch.device("meta"):
         again = VGG(**settings)
-    return settings if describe(again, weights=False) == describe(model, weights=False) else None
+    alike = describe(again, weights=False) == describe(model, weights=False)
+    # A layer may also have been exchanged for one without a bias.
+    return settings if alike and again.state_dict().keys() == model.state_dict().keys() else None
 
 
 def _steps(transform: Any) -> Iterator[Any]:

@@ -134,12 +134,13 @@ def shuffled_batches(
 
 
 def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """Parts of a tensor; a single image at the end joins the part before.
+    """Parts of a tensor; what is a single image to a process at the end joins the part before.
 
     Batch normalization cannot take it alone, where the maps have become a single place.
     """
     batches = list(order.split(batch_size))
-    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+    several = 2 * distributed.world_size()  # each process takes its part
+    if batch_size >= several and len(batches) > 1 and len(batches[-1]) < several:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
@@ -321,7 +322,7 @@ class _Run:
             seed_all(self.seed + _SEEDS_BETWEEN_PROCESSES * distributed.rank())
             try:
                 if checkpoint is not None:
-                    self._begin_or_resume(Path(checkpoint))
+                    self._begin_or_resume(Path(checkpoint).expanduser())
                 if self.epochs_done < self.recipe.epochs:
                     where = distributed.device_names(device_name(self.device)), self.precision
                     if where not in self.training.computed:

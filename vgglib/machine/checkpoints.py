@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vgglib.machine import distributed
@@ -58,12 +59,23 @@ def _write(
     _check_is_file(path)
     try:
         with atomic_write(path) as file:
-            torch.save(state, file)
+            torch.save(_plain(state), file)
     except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
         raise OSError(
             f"cannot write the checkpoint {str(path)!r} ({error}): the one before, if any, is"
             " whole; make room on the disk, or choose another folder, and run again"
         ) from error
+
+
+def _plain(value: Any) -> Any:
+    """The same with numbers and strings of Python in place of NumPy's, which would be pickled."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    if isinstance(value, dict):
+        return {_plain(key): _plain(part) for key, part in value.items()}
+    return value
 
 
 def load_checkpoint(

@@ -66,8 +66,9 @@ def check_writable(folder: str | Path, purpose: str) -> None:
     Raises:
         OSError: it cannot; the message names the folder and the ``purpose``.
     """
+    folder = Path(folder).expanduser()
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

@@ -4,11 +4,18 @@ import known from "./configurations.json";
 import { chooser, draw, make, table, thousands } from "./dom.js";
 import { readConnected, readStacks, total, trace, writeStacks } from "./vgg.js";
 
+const OWN = "your own";
+
 export function start(element) {
-  const field = (value, change) => make("input", { type: "text", value, spellcheck: "false", oninput: change });
-  const stacks = field("", () => update());
-  const connected = field("", () => update());
-  const image = make("input", { type: "number", min: 1, max: 1024, oninput: () => update() });
+  const configuration = chooser("configuration", [...Object.keys(known), OWN], "D", (name) => { if (name !== OWN) choose(name); });
+  const edit = () => {
+    configuration.querySelector("select").value = OWN;
+    update();
+  };
+  const field = () => make("input", { type: "text", spellcheck: "false", oninput: edit });
+  const stacks = field();
+  const connected = field();
+  const image = make("input", { type: "number", min: 1, max: 1024, oninput: edit });
   const drawing = make("div", { class: "drawing" });
   const numbers = make("div");
   const problem = make("p", { class: "problem", role: "alert" });
@@ -39,7 +46,7 @@ export function start(element) {
 
   element.replaceChildren(
     make("div", { class: "controls" },
-      chooser("configuration", Object.keys(known), "D", choose),
+      configuration,
       make("label", { class: "wide" }, make("span", {}, "convolutions"), stacks),
       make("label", {}, make("span", {}, "fully connected"), connected),
       make("label", {}, make("span", {}, "image, pixels"), image)),

@@ -68,9 +68,11 @@ function curves(pair, epoch, last, width) {
   const accuracies = pair.flatMap((t) => t.accuracies);
   const rates = pair.flatMap((t) => t.rates).filter((rate) => rate > 0);
   const x = { from: 1, to: Math.max(2, last), label: "epoch" };
+  const lowest = Math.floor(Math.min(...accuracies) / 5) * 5;
   const panels = [
     ["accuracies", Math.round(Math.max(230, width * 0.45)), {
-      from: Math.floor(Math.min(...accuracies) / 5) * 5, to: Math.ceil(Math.max(...accuracies) / 5) * 5,
+      // Networks that learned nothing have a single accuracy.
+      from: lowest, to: Math.max(lowest + 5, Math.ceil(Math.max(...accuracies) / 5) * 5),
       label: "validation top-1, %",
     }],
     ["rates", Math.round(Math.max(170, width * 0.26)), {

@@ -163,7 +163,7 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
       problem.textContent = "This file is no picture that the browser can read: choose a PNG, JPEG or WebP.";
     }
   }
-  const file = make("input", { type: "file", accept: "image/*", onchange: () => file.files.length && openFile(file.files[0]) });
+  const file = make("input", { type: "file", accept: "image/*", onclick: () => { file.value = ""; }, onchange: () => file.files.length && openFile(file.files[0]) });
   const camera = make("button", { type: "button", onclick: () => shoot().catch(() => {
     problem.textContent = "There is no camera, or the browser may not use it.";
   }) }, "Take a picture");

@@ -144,6 +144,7 @@ def test_configurations_have_the_numbers_of_vgglib(figure: Callable, name: str) 
 def test_a_network_of_ones_own(figure: Callable) -> None:
     with figure("configurations") as (_, element):
         element.get_by_label("convolutions").fill("8 8/5 | 16")
+        assert element.get_by_label("configuration").input_value() == "your own"
         element.get_by_label("fully connected").fill("12 3")
         element.get_by_label("image, pixels").fill("21")
         stacks = [
@@ -558,6 +559,10 @@ def test_two_trainings_are_replayed(figure: Callable) -> None:
         assert element.get_by_label("epoch").evaluate("e => e === document.activeElement")
         element.get_by_role("button", name="Stop").click()
         assert element.get_by_role("button", name="Replay").count() == 1
+        # Networks that learned nothing: one accuracy for all epochs.
+        for label, seed in (("first training", 0), ("second training", 1)):
+            element.get_by_label(label).select_option(f"III, start paper, seed {seed}")
+        assert "NaN" not in element.inner_html() and "10.00 %" in element.inner_text()
 
 
 def test_where_a_plateau_lowered_the_rate_is_marked(figure: Callable, site: Path) -> None:
