@@ -52,7 +52,10 @@ _PAIR = ("cifar10", "cifar10-jpeg")
 # Whose predictions are kept, a file of 0.2 MB each: three seeds of the named recipes that a chapter
 # looks into, and of two that say what label smoothing does to a network's confidence.
 _KEPT_SEEDS = (0, 1, 2)
-_KEPT_RECIPES = {*RECIPES, IDEAS["whole"].name, IDEAS["label smoothing"].name} - {"longer"}
+_KEPT_RECIPES = {*RECIPES, IDEAS["whole"].name, IDEAS["label smoothing"].name} - {
+    "modern",
+    "longer",
+}
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from vgglib.machine.files import atomic_write
 from vgglib.published import POST_ACCURACIES, PUBLIC_TRAININGS
 
 PAGES = (ROOT / "pages" / "intro.md", ROOT / "README.md")
-# A column is about the first data set that its recipe has records of; what marks it.
-DATA = {"cifar10": "", "cifar10-jpeg": "\u2009†"}
+DATA = "cifar10"
 MISSING = "-"  # not trained yet
 _SPACE = "\u00a0"  # where a cell does not break
 # Of others, what stands beside our networks for little computation.
@@ -47,18 +46,17 @@ def _of_others(training: str) -> str:
 
 def _column(records: list[dict[str, Any]], recipe: str, networks: tuple[str, ...]) -> list[str]:
     """A cell for each network; empty for one that the recipe is not for."""
-    own = [record for record in records if record["recipe"] == recipe]
-    there = {record["dataset"] for record in own}
-    data = next((name for name in DATA if name in there), "")
     cells = []
     for name in networks:
-        group = [r for r in own if (r["model"], r["dataset"]) == (name, data)]
+        own = [
+            r for r in records if (r["dataset"], r["recipe"], r["model"]) == (DATA, recipe, name)
+        ]
         missing = MISSING if name in vgglib.NETWORKS[recipe] else ""
-        cells.append(_cell(group, DATA[data]) if group else missing)
+        cells.append(_cell(own) if own else missing)
     return cells
 
 
-def _cell(records: list[dict[str, Any]], mark: str) -> str:
+def _cell(records: list[dict[str, Any]]) -> str:
     """Of the longest training, where there are several."""
     epochs = max(record["epochs"] for record in records)
     group = [record for record in records if record["epochs"] == epochs]
@@ -67,7 +65,7 @@ def _cell(records: list[dict[str, Any]], mark: str) -> str:
     both = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
     accuracy = both if len(group) == 2 else mean_and_spread(accuracies, 2)
     seeds = f", {len(group)}{_SPACE}seeds" if len(group) > 2 else ""
-    return f"{accuracy}{mark} ({epochs}{_SPACE}epochs{seeds})"
+    return f"{accuracy} ({epochs}{_SPACE}epochs{seeds})"
 
 
 def renew(page: Path) -> bool:
