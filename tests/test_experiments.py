@@ -517,7 +517,9 @@ def test_a_record_that_cannot_be_written_leaves_the_training_in_its_checkpoint(
 
     with monkeypatch.context() as patch:
         patch.setattr(experiments, "train", train_then_block)
-        with pytest.raises(OSError, match=r"cannot write the record .*it is in its checkpoint"):
+        with pytest.raises(
+            OSError, match=r"cannot write the record .*if the training has a checkpoint"
+        ):
             run(data, **folders)
     (tmp_path / "results").unlink()
     monkeypatch.setattr(training, "train_epoch", None)

@@ -1296,12 +1296,6 @@ def test_no_image_is_left_alone_in_a_batch(images, size, expected):
     assert [len(batch) for batch in training._batches(torch.arange(images), size)] == expected
 
 
-def test_no_process_is_left_with_a_single_image(monkeypatch):
-    monkeypatch.setattr(training.distributed, "world_size", lambda: 2)
-    assert [len(batch) for batch in training._batches(torch.arange(43), 40)] == [43]
-    assert [len(batch) for batch in training._batches(torch.arange(44), 40)] == [40, 4]
-
-
 def test_a_network_for_one_size_is_refused_where_the_first_images_are_smaller(data):
     recipe = replace(RECIPE, schedule="one_cycle", small_epochs=1)
     with pytest.raises(ValueError, match="takes one size alone: choose one with a global_pool"):

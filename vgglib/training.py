@@ -134,13 +134,12 @@ def shuffled_batches(
 
 
 def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """Parts of a tensor; what is a single image to a process at the end joins the part before.
+    """Parts of a tensor; a single image at the end joins the part before.
 
     Batch normalization cannot take it alone, where the maps have become a single place.
     """
     batches = list(order.split(batch_size))
-    several = 2 * distributed.world_size()  # each process takes its part
-    if batch_size >= several and len(batches) > 1 and len(batches[-1]) < several:
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
