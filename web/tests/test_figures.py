@@ -554,9 +554,11 @@ def test_two_trainings_are_replayed(figure: Callable) -> None:
         curve = element.locator("polyline").first.get_attribute("points")
         assert len(curve.split()) == 3
         element.get_by_role("button").click()
-        element.get_by_label("epoch").focus()
+        element.get_by_role("slider", name="epoch").focus()
         page.wait_for_function("document.querySelector('[data-figure=replay]').dataset.epoch > 2")
-        assert element.get_by_label("epoch").evaluate("e => e === document.activeElement")
+        assert element.get_by_role("slider", name="epoch").evaluate(
+            "e => e === document.activeElement"
+        )
         element.get_by_role("button", name="Stop").click()
         assert element.get_by_role("button", name="Replay").count() == 1
         # Networks that learned nothing: one accuracy for all epochs.
