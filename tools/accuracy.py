@@ -32,7 +32,7 @@ from vgglib.experiments import Experiment, run_series
 from vgglib.machine.files import atomic_write, check_writable
 from vgglib.miniature import fill_tables, plan_tables, test_record_name
 from vgglib.optimization import make_optimizer
-from vgglib.recipes import IDEAS, RECIPES, SERIES, Recipe, deeper, fraction_held_out
+from vgglib.recipes import IDEAS, SERIES, Recipe, deeper, fraction_held_out
 from vgglib.records import (
     check_replaceable,
     read_records,
@@ -52,10 +52,7 @@ _PAIR = ("cifar10", "cifar10-jpeg")
 # Whose predictions are kept, a file of 0.2 MB each: three seeds of the named recipes that a chapter
 # looks into, and of two that say what label smoothing does to a network's confidence.
 _KEPT_SEEDS = (0, 1, 2)
-_KEPT_RECIPES = {*RECIPES, IDEAS["whole"].name, IDEAS["label smoothing"].name} - {
-    "modern",
-    "longer",
-}
+_KEPT_RECIPES = {"classic", "fast", IDEAS["whole"].name, IDEAS["label smoothing"].name}
 
 
 @dataclass(frozen=True)

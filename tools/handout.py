@@ -45,13 +45,13 @@ def without_solutions(chapter: NotebookNode) -> NotebookNode:
 
     Links to pages that are no chapters lead to the website.
     """
-    handout = copy.deepcopy(chapter)
+    website, handout = site(), copy.deepcopy(chapter)
     handout.cells = [cell for cell in handout.cells if "hide-cell" not in tags(cell)]
     for cell in handout.cells:
         if cell.cell_type == "markdown":
             cell.source = COLAB.sub("", cell.source).rstrip()
             cell.source = PAGE.sub(
-                lambda m: f"]({site()}/{m[1]}.html{m[2] or ''})",
+                lambda m: f"]({website}/{m[1]}.html{m[2] or ''})",
                 cell.source,
             )
     return handout

@@ -449,6 +449,5 @@ def deeper(recipe: Recipe) -> Recipe:
         # 100 * 0.29 is 28.999999999999996
         return max(min(1, count), int(round(count * recipe.deeper_epochs, 6)))
 
-    epochs, patience = shortened(recipe.epochs), shortened(recipe.patience)
-    small = round(recipe.small_epochs * epochs / recipe.epochs)
-    return replace(recipe, epochs=epochs, patience=patience, small_epochs=small)
+    fewer = recipe.shortened(shortened(recipe.epochs))
+    return replace(fewer, patience=shortened(recipe.patience))

@@ -93,8 +93,8 @@ def check_replaceable(folder: str | Path, record: dict[str, Any]) -> None:
 
     Called before the training, with what is known then. Images are the same if their pixels are, or
     the files that they come from. Those that are drawn by code may differ in a last digit from one
-    kind of processor to another: for them it decides what was to be drawn, and for records before
-    that was noted their size.
+    kind of processor to another: for them what was to be drawn decides, and their size for records
+    from before that was noted.
 
     Raises:
         ValueError: there is a record of other images or of another start, or the file is none.

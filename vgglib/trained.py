@@ -107,13 +107,14 @@ def describe_use(
     scales = [set(step.size) for step in steps if isinstance(step, v2.Resize)]
     cropped = any(isinstance(step, v2.CenterCrop) for step in steps)
     known = all(isinstance(step, (v2.Resize, v2.CenterCrop, SubtractMean)) for step in steps)
-    # Of what scale a crop is must be known, too.
-    known = known and (len(scales) == len(scales[0]) == 1 if cropped and scales else not cropped)
+    scale = min(scales[0]) if scales and len(scales[0]) == 1 else None
+    if cropped and (scale is None or len(scales) > 1):
+        known = False  # a crop, and nothing says of what scale
     return {
         "network": _settings(model),
         "classes": list(classes),
         "mean": list(means[0]) if known and len(means) == 1 else None,
-        "scale": min(scales[0]) if scales and len(scales[0]) == 1 else None,
+        "scale": scale,
     }
 
 

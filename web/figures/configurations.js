@@ -9,7 +9,7 @@ const OWN = "your own";
 export function start(element) {
   const configuration = chooser("configuration", [...Object.keys(known), OWN], "D", (name) => { if (name !== OWN) choose(name); });
   const edit = () => {
-    configuration.querySelector("select").value = OWN;
+    configuration.set(OWN);
     update();
   };
   const field = () => make("input", { type: "text", spellcheck: "false", oninput: edit });

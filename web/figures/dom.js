@@ -38,13 +38,15 @@ export function slider(text, { min, max, step = 1, value, show = String }, chang
   return label;
 }
 
-/** A list to choose from. Calls `change` with the chosen value. */
+/** A list to choose from. Calls `change` with the chosen value; `set` of the label chooses without. */
 export function chooser(text, values, chosen, change) {
   const select = make("select", { onchange: () => change(select.value) });
   for (const value of values) {
     select.append(make("option", { value, ...(value === chosen && { selected: "" }) }, value));
   }
-  return make("label", {}, make("span", {}, text), select);
+  const label = make("label", {}, make("span", {}, text), select);
+  label.set = (value) => { select.value = value; };
+  return label;
 }
 
 /** A table; the cells of the first column are names, the others numbers. */

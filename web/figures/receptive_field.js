@@ -58,7 +58,7 @@ export function start(element) {
   const written = make("input", {
     type: "text", value: "3 3", spellcheck: "false",
     oninput: () => {
-      network.querySelector("select").value = OWN;
+      network.set(OWN);
       try {
         use(readLayers(written.value));
       } catch (error) {
@@ -77,7 +77,7 @@ export function start(element) {
   element.replaceChildren(
     make("div", { class: "controls" },
       slider("layers of 3x3", { min: 1, max: MOST, value: 2 }, (n) => {
-        network.querySelector("select").value = OWN;
+        network.set(OWN);
         write(Array(n).fill(3).join(" "));
       }),
       slider("channels", { min: 16, max: 512, step: 16, value: state.channels },
