@@ -177,19 +177,6 @@ def test_each_published_record_has_the_name_of_its_run():
         assert file.name == records.record_name(found)
 
 
-def test_a_run_recorded_under_an_older_name_too_counts_once(tmp_path):
-    """The recipe "classic" was "paper" once, and files have the name of their time."""
-    old = make(recipe="paper", validation_top_1=70.0)
-    (tmp_path / records.record_name(old)).write_text(json.dumps(old), encoding="utf-8")
-    assert [record["recipe"] for record in read_records(tmp_path)] == ["classic"]
-    write_record(tmp_path, make(recipe="classic", validation_top_1=80.0))
-    assert [record["validation_top_1"] for record in read_records(tmp_path)] == [80.0]
-    later = tmp_path / "later"
-    write_record(later, make(recipe="classic", validation_top_1=90.0))
-    assert [r["validation_top_1"] for r in read_records(tmp_path, later)] == [90.0]
-    assert [r["validation_top_1"] for r in read_records(later, tmp_path)] == [80.0]
-
-
 def test_predictions_come_back_with_their_labels(tmp_path):
     labels = torch.arange(40) % 10
     probabilities = torch.full((40, 10), 0.05)
@@ -285,8 +272,6 @@ def settings_of(record):
 @pytest.mark.parametrize("record", published(), ids=records.record_name)
 def test_a_published_record_is_of_the_recipe_as_it_is_now(record):
     """The chapters print the settings beside accuracies that these settings must have reached."""
-    if records.data_label(record) == "cifar10-jpeg, older copy":
-        pytest.skip("of an older plan, as the pages say: see test_prose")
     recipes = {r.name: r for known in SERIES.values() for r in known.values()}
     recipe = asdict(recipes[record["recipe"]])
     settings = settings_of(record)

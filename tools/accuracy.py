@@ -46,8 +46,8 @@ from vgglib.trained import load_trained, save_trained
 #: The chapters with tables.
 TABLES = ("results", "ten_years_later")
 
-# The same images, as they are and stored once as JPEG: networks of one are tested on both.
-_PAIR = ("cifar10", "cifar10-jpeg")
+#: The same images, as they are and stored once as JPEG: networks of one are tested on both.
+PAIR = ("cifar10", "cifar10-jpeg")
 
 # Whose predictions are kept, a file of 0.2 MB each: three seeds of the named recipes that a chapter
 # looks into, and of two that say what label smoothing does to a network's confidence.
@@ -148,7 +148,7 @@ def plan(
         seeds: of all parts; none: each part has its own.
         series: of the parts that are wanted; none: all.
     """
-    parts = [part for part in PLAN if not part.data or settings.data == _PAIR[0]]
+    parts = [part for part in PLAN if not part.data or settings.data == PAIR[0]]
     found, seen = [], set()
     for part in parts:
         own = [chain for chain in chains(part, settings, seeds) if chain not in seen]
@@ -277,15 +277,15 @@ class Work:
         record, results = experiment.record, self.settings.results
         if record["recipe"] in _KEPT_RECIPES and record["seed"] in _KEPT_SEEDS:
             write_predictions(results, record, experiment.test.probabilities, data.test.labels)
-            if data.name in _PAIR and self.settings.data == _PAIR[0] and record["recipe"] == "fast":
-                (other,) = (name for name in _PAIR if name != data.name)
+            if data.name in PAIR and self.settings.data == PAIR[0] and record["recipe"] == "fast":
+                (other,) = (name for name in PAIR if name != data.name)
                 test = self.data(other, fraction_held_out(record["recipe"])).test
                 precision = vgglib.choose_precision(self.device)
                 said = predict(
                     experiment.model, test.images, experiment.test_transform, precision=precision
                 )
                 write_predictions(results, record, said, test.labels, on=other)
-        if record["recipe"] == "fast" and data.name == _PAIR[0]:
+        if record["recipe"] == "fast" and data.name == PAIR[0]:
             self._keep_network(record)
         write_record(results, record)
 

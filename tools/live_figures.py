@@ -35,7 +35,7 @@ from vgglib.figures import color_cloud, use_style
 from vgglib.inspection import class_activation
 from vgglib.published import POST_AXES, POST_VARIANCES, PUBLIC_TRAININGS
 from vgglib.recipes import NETWORKS, SERIES
-from vgglib.records import book_results, read_predictions, record_name, with_present_names
+from vgglib.records import read_predictions, record_name
 from vgglib.statistics import ChannelStatistics
 from vgglib.trained import Trained, load_trained
 
@@ -301,13 +301,9 @@ def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
             total += pflop(starts[-1]) if starts else 0.0
         return total
 
-    files = {  # by the name of now, which older files do not have
-        record_name(with_present_names(json.loads(path.read_text(encoding="utf-8")))): path.name
-        for path in book_results().glob("*.json")
-    }
     own = [
         {
-            "file": files[record_name(record)],
+            "file": record_name(record),
             "data": record["dataset"],
             "series": series.get(record["recipe"], record["recipe"]),
             "recipe": record["recipe"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tools.accuracy import PAIR
 from tools.settings import ROOT, absolute, check_data, checkpoint_folder
 from vgglib.__main__ import main as train
 
@@ -30,8 +31,7 @@ def main() -> None:
     results = absolute(given.results) if given.results else ROOT / "results"
     checkpoints = absolute(given.checkpoints) if given.checkpoints else checkpoint_folder(data)
     downloads = absolute(given.downloads) if given.downloads else ROOT / "data"
-    pair = ("cifar10", "cifar10-jpeg")  # networks of either are tested on both
-    if given.recipe == "fast" and data in pair and results == ROOT / "results":
+    if given.recipe == "fast" and data in PAIR and results == ROOT / "results":
         sys.exit(
             "make records: with the records of fast the book has a network and more predictions,"
             " which would stay those of the old training. Add RESULTS=FOLDER; or remove the"

@@ -42,10 +42,6 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "history": dict,
 }
 
-# ``data_fingerprint`` of the records of ``cifar10-jpeg`` that are of an older copy, which another
-# program made.
-_OLDER_COPY = "8320194ab2106598"
-
 #: Settings of recipes that had another name once.
 _RENAMED_SETTINGS = {"scale": "training_scale", "color_scale": "color_by"}
 
@@ -60,12 +56,6 @@ def record_name(record: dict[str, Any]) -> str:
     """The file name of a record."""
     parts = (record[key] for key in ("dataset", "recipe", "model", "epochs", "seed"))
     return f"{run_name(*parts)}.json"
-
-
-def data_label(record: dict[str, Any]) -> str:
-    """What a table calls the data set of a record; an older copy of it is told from today's."""
-    older = record.get("data_fingerprint") == _OLDER_COPY
-    return record["dataset"] + ", older copy" * older
 
 
 def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
@@ -249,17 +239,13 @@ def read_json(
 ) -> list[dict[str, Any]]:
     """All records of some folders, each checked, ordered by name.
 
-    Of two of one name that of the later folder counts; in one folder, where a run was recorded
-    under an older name as well, the one whose file has the name of now.
+    Of two of one name that of the later folder counts.
     """
     found: dict[str, dict[str, Any]] = {}
     for folder in folders:
-        pairs = [
-            (file.name, _load(file, check))
-            for file in sorted(Path(folder).expanduser().glob("*.json"))
-        ]
-        pairs.sort(key=lambda pair: pair[0] == name(pair[1]))
-        found |= {name(record): record for _, record in pairs}
+        for file in sorted(Path(folder).expanduser().glob("*.json")):
+            record = _load(file, check)
+            found[name(record)] = record
     return [record for _, record in sorted(found.items())]
 
 
@@ -269,20 +255,18 @@ def _load(file: Path, check: Callable[[Any, str], None]) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{str(file)!r} is not valid JSON ({error}): remove it") from error
     check(record, repr(str(file)))
-    return with_present_names(record)
+    return _with_present_names(record)
 
 
-def with_present_names(record: dict[str, Any]) -> dict[str, Any]:
-    """A record with the names of now, in the place of those that it was written with.
+def _with_present_names(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose settings have the names of now.
 
     Records are never edited; what has been renamed since is renamed when they are read.
     """
-    recipe = re.sub(r"^(ablation 0 )?paper$", r"\1classic", record["recipe"])
-    settings = record.get("settings", {})
-    renamed = {_RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()}
-    return (
-        record | {"recipe": recipe} | ({"settings": renamed | {"name": recipe}} if settings else {})
-    )
+    if "settings" not in record:
+        return record
+    settings = record["settings"].items()
+    return record | {"settings": {_RENAMED_SETTINGS.get(name, name): v for name, v in settings}}
 
 
 def check_record(record: Any, where: str, kinds: dict[str, Any] = FIELDS) -> None:
