@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Guess: MagnitudePruner(pruning_ratio=0.5) takes half of the channels within a network, and leaves its inputs and outputs.
-# What happens: torch-pruning 1.6.0 leaves the inputs, and takes half of the outputs, too: a network that told ten classes
+# What happens: torch-pruning 1.6.1 leaves the inputs, and takes half of the outputs, too: a network that told ten classes
 #   apart tells five, those with the largest weights, and no longer says which.
 # What to do: ignored_layers=[the last layer].
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check torch==2.14.1 torch-pruning==1.6.0 numpy==2.4.6
+"$folder/venv/bin/pip" install -q --disable-pip-version-check torch==2.14.1 torch-pruning==1.6.1 numpy==2.4.6
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
+from importlib.metadata import version
+
 import torch
 import torch_pruning
 from torch import nn
 
-print("torch-pruning", torch_pruning.__version__, "torch", torch.__version__)
+print("torch-pruning", version("torch-pruning"), "torch", torch.__version__)
 images = torch.randn(1, 3, 8, 8)
 
 
