@@ -137,6 +137,7 @@ def execute_all(settings: Settings, folder: Path) -> None:
                 + [json.dumps(settings.parameters)],
                 cwd=ROOT,
                 env={"OMP_NUM_THREADS": str(cores // workers), **os.environ},
+                stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
@@ -144,11 +145,11 @@ def execute_all(settings: Settings, folder: Path) -> None:
             running.add(process)
             if stopped.is_set():  # in the meantime
                 process.send_signal(signal.SIGINT)
-            message = process.communicate()[1]
+            message, errors = process.communicate()
             running.discard(process)
             if process.returncode:
                 stopped.set()
-                raise ChapterError(message.strip())
+                raise ChapterError((message or errors).strip())
             print(f"{path.stem:<30}{time.perf_counter() - start:8.0f} s", flush=True)
 
     pool = ThreadPoolExecutor(workers)

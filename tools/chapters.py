@@ -262,17 +262,25 @@ def to_bytes(notebook: NotebookNode) -> bytes:
 
 
 def main() -> None:
-    """Execute a notebook into another file, with parameters in JSON; `make book` does it so."""
+    """Execute a notebook into another file, with parameters in JSON; `make book` does it so.
+
+    What went wrong is printed, apart from what Jupyter may write on the stream for errors.
+    """
     source, target, parameters = sys.argv[1:]
     # A shell's background jobs, and what they start, would not be stopped by an interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         content = to_bytes(execute(Path(source), json.loads(parameters)))
     except ChapterError as error:
-        sys.exit(str(error))
+        message = str(error)
     except KeyboardInterrupt:
-        sys.exit(f"chapter {Path(source).stem}: stopped")
-    Path(target).write_bytes(content)
+        message = f"chapter {Path(source).stem}: stopped"
+    else:
+        Path(target).write_bytes(content)
+        return
+    sys.stdout.reconfigure(encoding="utf-8")  # as it is read, whatever the language of the machine
+    print(message)
+    sys.exit(1)
 
 
 if __name__ == "__main__":
