@@ -23,7 +23,7 @@ import vgglib
 from tools import landing
 from tools.chapters import ChapterError, chapters, execute, to_bytes
 from tools.refresh import refresh
-from tools.settings import ROOT, Settings, read_settings
+from tools.settings import PAIR, ROOT, Settings, read_settings
 from tools.steps import step
 from vgglib.__main__ import summary, with_starts
 from vgglib.data import Data
@@ -45,9 +45,6 @@ from vgglib.trained import load_trained, save_trained
 
 #: The chapters with tables.
 TABLES = ("results", "ten_years_later")
-
-#: The same images, as they are and stored once as JPEG: networks of one are tested on both.
-PAIR = ("cifar10", "cifar10-jpeg")
 
 # Whose predictions are kept, a file of 0.2 MB each: three seeds of the named recipes that a chapter
 # looks into, and of two that say what label smoothing does to a network's confidence.

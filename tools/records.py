@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tools.accuracy import PAIR
-from tools.settings import ROOT, absolute, check_data, checkpoint_folder
+from tools.settings import PAIR, ROOT, absolute, check_data, checkpoint_folder
 from vgglib.__main__ import main as train
 
 

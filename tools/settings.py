@@ -18,6 +18,8 @@ PROFILES = ("quick", "full")
 # The keys of a dict in the package, which cannot be imported before torch is installed.
 _DATA = (ROOT / "vgglib" / "data.py").read_text(encoding="utf-8")
 BUILT_IN = tuple(re.findall(r'"([^"]+)":', re.search(r"^SOURCES.*?^}", _DATA, re.M | re.S)[0]))
+#: The same images, as they are and stored once as JPEG: networks of one are tested on both.
+PAIR = ("cifar10", "cifar10-jpeg")
 #: What Jupyter Book 2 renames.
 RENAMED = ("_config.yml", "_toc.yml")
 #: What the folder of test images may be called, the first that is there; see `vgglib/folders.py`.
