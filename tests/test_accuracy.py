@@ -118,7 +118,7 @@ def test_a_plan_is_carried_out_and_told(small, capsys):
     assert "2 of   2 done" in said and "to go" not in said
 
 
-def test_killed_it_goes_on_and_a_record_is_not_trained_again(small, monkeypatch, tmp_path):
+def test_killed_it_goes_on_and_a_record_is_not_trained_again(small, monkeypatch, capsys):
     known = Chain("cifar10", SERIES["small"]["small"], ("I", "II"), 0)
 
     class Killed(Exception):
@@ -138,7 +138,11 @@ def test_killed_it_goes_on_and_a_record_is_not_trained_again(small, monkeypatch,
     first.write_text(json.dumps(json.loads(first.read_text()) | {"train_seconds": 1.0}))
     for left in (*small.checkpoints.iterdir(), small.results / files(small)[1]):
         left.unlink()
+    capsys.readouterr()
     accuracy.measure(small, (0,))  # II from I again, whose record stays
+    said = capsys.readouterr().out
+    assert "1 of   2 done" in said and "with 1 once more, whose checkpoints are not here" in said
+    assert "1 to go" in said and "0 to go" in said
     assert len(files(small)) == 2
     assert json.loads(first.read_text())["train_seconds"] == 1.0
 
@@ -211,7 +215,7 @@ def test_a_damaged_record_is_named(small):
         accuracy.measure(small)
 
 
-def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):
+def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch, capsys):
     scales = {
         key: Recipe(f"scale {key}", epochs=1, batch_size=20, width=1 / 32, crop=8,
                     training_scale=scale, batch_norm=True)
@@ -234,8 +238,19 @@ def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch):
     accuracy.measure(small)
     assert [path.stat().st_mtime_ns for path in written] == before
     written[0].unlink()
+    (small.checkpoints / "cifar10-scale_8-I-1epochs-seed0.pt").unlink()
+    capsys.readouterr()
     accuracy.measure(small)
     assert written[0].exists()
+    assert "with 1 once more" in capsys.readouterr().out
+    # A network that is trained anew takes the tests of the old one with it, also when it is killed.
+    (small.results / "cifar10-scale_8-I-1epochs-seed0.json").unlink()
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(accuracy, "run_series", lambda *args, **options: 1 / 0)
+        accuracy.measure(small)
+    assert not any(path.exists() for path in written)
+    accuracy.measure(small)
+    assert all(path.exists() for path in written)
 
 
 def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tmp_path):

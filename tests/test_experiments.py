@@ -788,3 +788,21 @@ def test_batches_that_are_larger_than_the_data_are_told():
     assert "recipe 'fast' has batches of 1,000 images, and there are 450 to learn from" in told
     assert "it takes 9 steps in all" in told
     assert few_steps([RECIPES["fast"]], 1_000) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "changed", "message"),
+    [
+        (["slim", "wide"], {}, "'wide' starts from 'slim', and it cannot: .*train each by itself"),
+        (["III", "I"], {}, "'I' starts from 'III', and it cannot: .*train each by itself"),
+        (["slim", "I"], {"whitening": True, "batch_norm": True}, "whitens a first layer of at"),
+        (["I", "A"], {"batch_norm": True}, "too small for"),
+    ],
+)
+def test_what_a_later_network_cannot_be_is_said_before_the_first_is_trained(
+    monkeypatch, names, changed, message
+):
+    data = load_data(image_size=16, train_images=60, test_images=20)
+    monkeypatch.setattr(training, "train_epoch", lambda *args, **kw: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=message):
+        experiments.run_series(names, data, replace(RECIPES["classic"], width=1.0, **changed))

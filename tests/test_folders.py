@@ -164,13 +164,25 @@ def test_an_enormous_image_is_refused(tmp_path, save_image, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["folder", "shapes"])
-@pytest.mark.parametrize("image_size", [0, -1, "32", 32.0])
-def test_an_impossible_image_size_is_refused(image_folder, source, image_size):
+@pytest.mark.parametrize(
+    ("image_size", "error", "message"),
+    [
+        (0, ValueError, "image_size must be at least 1, got 0"),
+        (-1, ValueError, "image_size must be at least 1, got -1"),
+        ("32", TypeError, r"image_size must be an int, got '32' \(str\)"),
+        (32.0, TypeError, r"image_size must be an int, got 32.0 \(float\)"),
+    ],
+)
+def test_an_impossible_image_size_is_refused(image_folder, source, image_size, error, message):
     source = image_folder if source == "folder" else source
-    with pytest.raises(
-        ValueError, match=f"image_size must be an int of 1 or more, got {image_size!r}"
-    ):
+    with pytest.raises(error, match=message):
         load_data(source, image_size=image_size)
+
+
+def test_an_impossible_fraction_is_refused_before_anything_is_loaded(monkeypatch, image_folder):
+    monkeypatch.setattr("vgglib.data._load_folder", lambda **options: pytest.fail("loaded"))
+    with pytest.raises(ValueError, match=r"the validation fraction must be in \[0, 1\), got 1.5"):
+        load_data(image_folder, validation=1.5)
 
 
 def test_images_of_a_folder_are_read_when_they_are_asked_for(image_folder):

@@ -42,20 +42,22 @@ def settings(**changed):
 def test_the_parts_come_in_the_order_of_their_worth():
     parts = {part.name: part for part in gpu.plan(settings(), Path("/w"))}
     assert list(parts) == [
-        "tests", "post seed 0", "classic seed 0", "modern seed 0", "classic seed 1",
-        "modern seed 1", "fast seed 0", "fast seed 1", "beside", "benchmark",
-        "quick float16 seed 0", "chapter",
+        "tests", "post on cifar10 seed 0", "classic on cifar10 seed 0", "modern on cifar10 seed 0",
+        "classic on cifar10 seed 1",
+        "modern on cifar10 seed 1", "fast on cifar10 seed 0", "fast on cifar10 seed 1", "beside",
+        "benchmark",
+        "quick float16 on shapes seed 0", "chapter",
     ]  # fmt: skip
-    post = parts["post seed 0"].command
+    post = parts["post on cifar10 seed 0"].command
     assert post[:6] == ("-m", "vgglib", "--recipe", "post", "--seeds", "0")
     assert {"--epochs", "--precision"}.isdisjoint(post)
     assert parts["beside"].command == ("rival.py", "-n", "10")
-    assert parts["quick float16 seed 0"].command[-2:] == ("--precision", "float16")
+    assert parts["quick float16 on shapes seed 0"].command[-2:] == ("--precision", "float16")
 
 
 def test_a_cpu_is_not_asked_for_float16():
     names = [part.name for part in gpu.plan(settings(device="cpu", beside=""), Path("/w"))]
-    assert not {"beside", "quick float16 seed 0"} & set(names)
+    assert not {"beside", "quick float16 on shapes seed 0"} & set(names)
 
 
 def test_what_fails_does_not_stop_the_rest_and_is_tried_again(call, planned, capsys):
@@ -100,11 +102,10 @@ def test_a_real_training_on_the_cpu_leaves_records_of_the_published_form(
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     options = ["--device", "cpu", "--data", str(image_folder), "--epochs", "1", "--seconds", "300"]
     real = gpu.plan
-    monkeypatch.setattr(
-        gpu, "plan", lambda *given: [p for p in real(*given) if p.name == "quick seed 0"]
-    )
+    name = "quick on pets seed 0 --epochs 1"
+    monkeypatch.setattr(gpu, "plan", lambda *given: [p for p in real(*given) if p.name == name])
     state = call(*options, "--recipes", "quick", "--seeds", "1")
-    assert state["parts"]["quick seed 0"]["status"] == "done", state["parts"]
+    assert state["parts"][name]["status"] == "done", state["parts"]
     assert "pets, quick, III, 1 epochs, 1 seeds:" in capsys.readouterr().out
     call("--records", str(tmp_path / "records"))
     found = read_records(tmp_path / "records")

@@ -321,12 +321,15 @@ def test_the_innermost_difference_is_named():
 def test_the_digest_is_of_all_weights_but_filters_that_whiten():
     model = vgg("I", width=1 / 32, batch_norm=True)
     plain, whitened = RECIPES["quick"], replace(RECIPES["quick"], whitening=True)
+    assert digest_of_weights(model, whitened) == digest_of_weights(model, plain)  # none whitens yet
+    model.features.stack1.conv1.weight.requires_grad_(False)
     before = {recipe: digest_of_weights(model, recipe) for recipe in (plain, whitened)}
     assert digest_of_weights(model.to(memory_format=torch.channels_last), plain) == before[plain]
     assert digest_of_weights(model, plain, model.state_dict()) == before[plain]
-    model.features.stack1.conv1.weight.requires_grad_(False).add_(1)
+    model.features.stack1.conv1.weight.add_(1)
     assert digest_of_weights(model, plain) != before[plain]  # frozen, and other ones
     assert digest_of_weights(model, whitened) == before[whitened]
     with torch.no_grad():
         model.classifier.fc2.bias += 1
     assert digest_of_weights(model, whitened) != before[whitened]
+    assert digest_of_weights(nn.Linear(3, 2), whitened)  # has no filters at all

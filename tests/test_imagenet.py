@@ -14,6 +14,7 @@ from vgglib.evaluation import top_k_error
 from vgglib.experiments import run_experiment
 from vgglib.protocols import Protocol, predict_by
 from vgglib.recipes import RECIPES
+from vgglib.trained import load_trained, save_trained
 from vgglib.transforms import SubtractMean
 from vgglib.weights import to_torchvision
 
@@ -291,6 +292,20 @@ def test_a_checkpoint_says_what_its_network_is_for(own, capsys):
     network, transform = imagenet.load_network("I", str(checkpoint), run_classes(images))
     assert torch.equal(network.classifier.fc1.weight, run.model.classifier.fc1.weight)
     assert transform.mean == run.preprocessing.mean
+
+
+def test_a_file_of_save_trained_says_it_too(own):
+    images, checkpoint, run = own
+    classes = run_classes(images)
+    file = str(save_trained(load_trained(checkpoint), checkpoint.with_name("own.safetensors")))
+    network, transform = imagenet.load_network("I", file, classes)
+    kept = run.model.classifier.fc1.weight.half().float()
+    assert torch.equal(network.classifier.fc1.weight, kept)
+    assert transform.mean == pytest.approx(run.preprocessing.mean)
+    with pytest.raises(ValueError, match="for the classes dark, light, middle, and the folders"):
+        imagenet.load_network("I", file, classes[::-1])
+    with pytest.raises(ValueError, match=r"was trained with the mean .*: leave out --mean"):
+        imagenet.load_network("I", file, classes, mean=(0.5, 0.5, 0.5))
 
 
 def run_classes(images):

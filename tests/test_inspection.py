@@ -172,3 +172,18 @@ def test_a_preferred_image_raises_its_class(model):
     assert (gained > 0).all()
     again = preferred_images(model, nn.Identity(), classes, steps=40)
     assert torch.equal(found, again)
+
+
+def test_average_pools_are_pools():
+    net = vgg("I", width=1 / 16).eval()
+    images, classes = torch.rand(2, 3, 32, 32), torch.tensor([3, 3])
+    of_second = class_activation(net, images, classes, pool=2)
+    net.features.pool3 = nn.AvgPool2d(2)
+    of_last = class_activation(net, images, classes)
+    assert torch.equal(of_last, class_activation(net, images, classes, pool=3))
+    assert not torch.equal(class_activation(net, images, classes, pool=2), of_last)
+    assert of_last.shape == of_second.shape == (2, 32, 32)
+    for number in (1, 2, 3):
+        setattr(net.features, f"pool{number}", nn.Identity())
+    with pytest.raises(ValueError, match="the network has no pool: expected one"):
+        class_activation(net, images, classes)

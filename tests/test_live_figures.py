@@ -71,6 +71,11 @@ def test_what_try_it_says_of_the_network_for_photographs():
     assert all(r["right"] / r["images"] > r["to"] for r in ranges)
 
 
+def test_try_it_names_the_record_that_it_lacks():
+    with pytest.raises(OSError, match=r"no record cifar10-fast-slim-\S+\.json: make accuracy"):
+        live_figures.photographs(load_trained("slim"), [], ROOT)
+
+
 def pixels(trained, name, share=1.0):
     """What the network gets of a picture: the square in its middle, or a part of that."""
     with Image.open(PICTURES / f"{name}.webp") as picture:

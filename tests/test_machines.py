@@ -155,3 +155,7 @@ def test_an_unknown_chapter_is_refused_by_name():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "no chapter trainin" in done.stderr
+
+
+def test_a_processor_of_no_known_instructions_plays_nothing():
+    assert machines.other(machines.playable({}), {}) is None

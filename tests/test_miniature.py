@@ -185,3 +185,10 @@ def test_each_seed_has_its_own_errors(trained):
     assert errors_by_seed(records) == [{key: 20.0}, {key: 19.0}]
     with pytest.raises(ValueError, match=r"two records of seed 1 are of I, S = \[12, 20\], de"):
         errors_by_seed([*records, records[0] | {"epochs": 3}])
+
+
+def test_conclusions_about_a_range_of_scales_need_one():
+    fixed = {key: error for key, error in paper_errors().items() if key[1][0] == key[1][1]}
+    found = conclusions(fixed, [("B", "D"), ("D", "E")])
+    assert found["the deeper network is better"] and found["three test scales beat one"]
+    assert found["jittering beats a fixed scale"] == found["both together beat either"] == []

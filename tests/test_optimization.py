@@ -131,6 +131,19 @@ def test_muon_moves_all_else_as_torch_does_with_nesterov():
     assert torch.allclose(ours, theirs)
 
 
+def test_muon_takes_a_closure_as_any_optimizer_does():
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = Muon([], [weight], lr=0.0, other_lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = weight.sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 3 and weight.sum() < 3
+
+
 def test_muon_takes_the_filters_and_leaves_what_is_fixed():
     model = make_model()
     recipe = Recipe("x", muon=0.2, learning_rate=0.1)

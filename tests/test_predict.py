@@ -142,6 +142,7 @@ def test_a_home_folder_is_one_for_writing_as_for_reading(tmp_path, monkeypatch):
         ([v2.Resize((40, 40)), v2.CenterCrop(24)], 40),
         ([v2.CenterCrop(24)], None),
         ([v2.Resize((40, 48)), v2.CenterCrop(24)], None),
+        ([v2.Resize(None, max_size=40), v2.CenterCrop(24)], None),
     ],
 )
 def test_of_what_scale_a_crop_was_is_noted_or_nothing(steps, scale):
@@ -223,7 +224,7 @@ def test_files_that_say_nothing_of_their_use_are_refused(trained, tmp_path):
         save_trained(network, tmp_path / "mine.pt")
     weights = {"weight": torch.zeros(3)}
     safetensors.torch.save_file(weights, tmp_path / "weights.safetensors")
-    with pytest.raises(ValueError, match=r"has weights alone: expected a file of vgglib\.trained"):
+    with pytest.raises(ValueError, match=r"does not say .*: expected a file of vgglib\.trained"):
         load_trained(tmp_path / "weights.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"no header")
     with pytest.raises(ValueError, match=r"bad\.safetensors' is damaged"):

@@ -333,3 +333,4 @@ def test_the_cost_of_a_dense_pass_is_counted_layer_by_layer():
     with torch.no_grad():
         convolutional(torch.rand(1, 3, 48, 72))
     assert multiply_adds(Protocol((48,), mirror=False), net, (32, 48)) == counted
+    assert multiply_adds(Protocol((48,), mirror=False), net, [32, 48]) == counted  # as JSON has it

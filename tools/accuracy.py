@@ -1,9 +1,10 @@
 """`make accuracy`: the accuracy tables from nothing, those trainings first that are worth most.
 
 It says beforehand how long each part takes on this machine, and after each training how far it is.
-Killed at any moment and run again, it loses at most the epoch in hand: what has a record is not
-trained again, and what has a checkpoint goes on. At the end papermill executes the chapters with
-tables, in place, and the table of the first page is renewed.
+Killed at any moment and run again, it loses at most the epoch in hand: what has a checkpoint goes
+on, and what has a record is not trained again, unless another network starts from it and its
+checkpoint is not on this machine. At the end papermill executes the chapters with tables, in place,
+and the table of the first page is renewed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from vgglib.data import Data
 from vgglib.evaluation import predict
 from vgglib.experiments import Experiment, run_series
 from vgglib.machine.files import atomic_write, check_writable
-from vgglib.miniature import fill_tables, plan_tables, test_record_name
+from vgglib.miniature import Cell, fill_tables, plan_tables, test_record_name
 from vgglib.optimization import make_optimizer
 from vgglib.recipes import IDEAS, SERIES, Recipe, deeper, fraction_held_out
 from vgglib.records import (
@@ -160,6 +161,27 @@ def missing(chain: Chain, results: Path) -> list[tuple[str, Recipe, str]]:
     return [training for training in chain.trainings() if not (results / training[2]).exists()]
 
 
+def once_more(
+    chain: Chain, settings: Settings, whole: bool = False
+) -> Iterator[tuple[str, Recipe, str]]:
+    """Networks that have a record, but no checkpoint here, and that missing ones start from.
+
+    Args:
+        chain: networks in a row.
+        settings: where records and checkpoints are.
+        whole: all networks of the chain are wanted, as if the last were missing.
+    """
+    trainings, undone = list(chain.trainings()), missing(chain, settings.results)
+    end = len(trainings) if whole else trainings.index(undone[-1]) if undone else 0
+    for training in trainings[:end]:
+        if training not in undone and not _checkpoint(training[2], settings).exists():
+            yield training
+
+
+def _checkpoint(record: str, settings: Settings) -> Path:
+    return settings.checkpoints / record.replace(".json", ".pt")
+
+
 def seconds_of_training(name: str, recipe: Recipe, data: Data, device: torch.device) -> float:
     """How long a training would take here, by a few steps of it; some seconds to find out."""
     images = len(data.train) + 2 * len(data.validation) / 3  # two views, and no way back
@@ -217,14 +239,22 @@ class Work:
                 chain = trainings[file]
                 self._check_images(known[file], self.data(chain.data, chain.held_out))
             undone = {t[2]: (c, t) for c in of_part for t in missing(c, self.settings.results)}
-            for file, (chain, (name, recipe, _)) in undone.items():
+            untested = self._untested(of_part) if part.series == "scales" else []
+            again = {
+                t[2]: (c, t)
+                for c in of_part
+                for t in once_more(c, self.settings, whole=c.seed in untested)
+                if t[2] not in self.expected
+            }
+            for file, (chain, (name, recipe, _)) in (again | undone).items():
                 if file not in self.expected:  # of a part before
                     data = self.data(chain.data, chain.held_out)
                     self.expected[file] = seconds_of_training(name, recipe, data, self.device)
                     seconds += self.expected[file]
             what = " ".join([part.series, *part.networks, *(["on", part.data] * bool(part.data))])
             done = f"{len(trainings) - len(undone):3} of {len(trainings):3} done"
-            print(f"  {what:<24} {done}  {_minutes(seconds)}", flush=True)
+            told = f", with {len(again)} once more, whose checkpoints are not here" if again else ""
+            print(f"  {what:<24} {done}  {_minutes(seconds)}{told}", flush=True)
         print(f"  {'all':<41}{_minutes(sum(self.expected.values()))}", flush=True)
 
     def _check_images(self, record: dict[str, Any], data: Data) -> None:
@@ -241,6 +271,9 @@ class Work:
         for part, of_part in self.plan:
             for chain in of_part:
                 if missing(chain, self.settings.results):
+                    if part.series == "scales":  # tests of other networks, if there are any
+                        for file in self._tests(of_part, chain.seed).values():
+                            file.unlink(missing_ok=True)
                     self._train(chain)
             if part.series == "scales":
                 self._test_by_protocols(of_part)
@@ -250,9 +283,10 @@ class Work:
 
         def report(experiment: Experiment) -> None:
             file = record_name(experiment.record)
-            if (self.settings.results / file).exists():
-                return  # it was only needed as the start of another
-            self._keep(experiment, data)
+            if not (self.settings.results / file).exists():
+                self._keep(experiment, data)
+            elif file not in self.expected:
+                return  # its checkpoint was only needed as the start of another
             self.took += experiment.training.seconds
             self.was_expected += self.expected.pop(file, 0.0)
             pace = self.took / self.was_expected if self.was_expected else 1.0
@@ -294,36 +328,43 @@ class Work:
         """
         name = record_name(record)
         if record["seed"] == 0 and self.settings.epochs is None:
-            checkpoint = self.settings.checkpoints / name.replace(".json", ".pt")
-            network = replace(load_trained(checkpoint), record=name)
+            network = replace(load_trained(_checkpoint(name, self.settings)), record=name)
             save_trained(
                 network, self.settings.results / "networks" / f"{record['model']}.safetensors"
             )
 
-    def _test_by_protocols(self, of_part: list[Chain]) -> None:
+    def _tests(self, of_part: list[Chain], seed: int) -> dict[Cell, Path]:
+        """The cells of the tables of "Testing like the paper" of a seed, and their records."""
+        own = [chain for chain in of_part if chain.seed == seed]
+        scales = {chain.recipe.name: chain.recipe.training_scale for chain in own}
+        names = tuple(dict.fromkeys(name for chain in own for name in chain.names))
+        first = {"dataset": Path(own[0].data).name, "epochs": own[0].recipe.epochs, "seed": seed}
         folder = self.settings.results / "protocols"
-        for seed in dict.fromkeys(chain.seed for chain in of_part):
+        return {
+            cell: folder
+            / test_record_name(
+                {**first, "recipe": cell.recipe, "models": cell.models}
+                | {"protocol": asdict(cell.protocol)}
+            )
+            for cell in plan_tables(scales, names)
+        }
+
+    def _untested(self, of_part: list[Chain]) -> list[int]:
+        """The seeds whose tests have no records yet, or not all."""
+        seeds = dict.fromkeys(chain.seed for chain in of_part)
+        return [s for s in seeds if not all(f.exists() for f in self._tests(of_part, s).values())]
+
+    def _test_by_protocols(self, of_part: list[Chain]) -> None:
+        for seed in self._untested(of_part):
+            tests = self._tests(of_part, seed)
             own = [chain for chain in of_part if chain.seed == seed]
-            scales = {chain.recipe.name: chain.recipe.training_scale for chain in own}
-            names = tuple(dict.fromkeys(name for chain in own for name in chain.names))
-            cells = plan_tables(scales, names)
-            first = {"dataset": Path(own[0].data).name, "epochs": own[0].recipe.epochs}
-            files = [
-                test_record_name(
-                    first
-                    | {"recipe": cell.recipe, "models": cell.models, "seed": seed}
-                    | {"protocol": asdict(cell.protocol)}
-                )
-                for cell in cells
-            ]
-            if not all((folder / file).exists() for file in files):
-                trained = {
-                    (chain.recipe.name, name): experiment
-                    for chain in own
-                    for name, experiment in self._train(chain).items()
-                }
-                data = self.data(own[0].data, own[0].held_out)
-                fill_tables(cells, trained, data, results=folder)
+            trained = {
+                (chain.recipe.name, name): experiment
+                for chain in own
+                for name, experiment in self._train(chain).items()
+            }
+            data = self.data(own[0].data, own[0].held_out)
+            fill_tables(list(tests), trained, data, results=self.settings.results / "protocols")
 
     def renew_pages(self) -> None:
         """Execute the chapters with tables; copies of them where the records are not the book's."""

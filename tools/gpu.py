@@ -8,7 +8,8 @@ after each training within it, the state file is replaced by one that holds all 
 records of the published form, and the end of each log. Given the state of an earlier call, it does
 what that left undone. ``--records FOLDER`` writes the records of the state as files.
 
-It needs torch, torchvision, pytest and this repository; a chapter also papermill and ipykernel.
+It needs torch and torchvision, and leaves out what it lacks the rest for: a training needs
+safetensors and tqdm, the tests pytest besides, a chapter papermill and ipykernel.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 from tools.settings import ROOT
 
 LOG_KEPT = 6000  # characters of the end of a log
+PACKAGE = ("safetensors", "tqdm")  # what vgglib needs, besides torch and torchvision
 TESTS = ("tests/test_training.py", "tests/test_devices.py")
 
 
@@ -57,22 +59,24 @@ def plan(given: argparse.Namespace, work: Path) -> list[Part]:
     def training(recipe: str, seed: int, data: str = given.data, *more: str) -> Part:
         where = ["--data", data, "--downloads", given.downloads]
         command = ["-m", "vgglib", "--recipe", recipe, "--seeds", str(seed), *where, *shared]
-        name = " ".join([recipe, *more[1:], f"seed {seed}"])
-        return Part(name, (*command, *epochs, *more))
+        # With all that tells it from another: what is done by its name is not done again.
+        name = " ".join([recipe, *more[1:], "on", Path(data).name, f"seed {seed}", *epochs])
+        return Part(name, (*command, *epochs, *more), PACKAGE)
 
-    parts = [Part("tests", ("-m", "pytest", "-q", "-x", *given.tests), ("pytest",))]
+    parts = [Part("tests", ("-m", "pytest", "-q", "-x", *given.tests), (*PACKAGE, "pytest"))]
     parts += [training("post", 0)]
     parts += [training(recipe, seed) for seed in range(given.seeds) for recipe in given.recipes]
     parts += [training("fast", seed) for seed in range(given.fast_seeds)]
     if given.beside:
         parts.append(Part("beside", tuple(given.beside.split())))
     speed = ["benchmarks/speed.py", "--device", given.device, "--seconds", str(given.rounds)]
-    parts.append(Part("benchmark", (*speed, "--models", *given.models)))
+    parts.append(Part("benchmark", (*speed, "--models", *given.models), PACKAGE))
     if not given.device.startswith("cpu"):  # where float16 is refused
         parts.append(training("quick", 0, "shapes", "--precision", "float16"))
     chapter = ["chapters/training.ipynb", str(work / "training.ipynb"), "-p", "DEVICE"]
     chapter += [given.device, "--cwd", str(work), "--no-progress-bar"]
-    parts.append(Part("chapter", ("-m", "papermill", *chapter), ("papermill", "ipykernel")))
+    needs = (*PACKAGE, "papermill", "ipykernel")
+    parts.append(Part("chapter", ("-m", "papermill", *chapter), needs))
     return parts
 
 

@@ -137,9 +137,11 @@ def photographs(trained: Trained, records: list[dict[str, Any]], folder: Path) -
         folder: where its file goes.
 
     Raises:
-        OSError: its predictions are not there.
+        OSError: its record or its predictions are not there.
     """
-    (record,) = (r for r in records if record_name(r) == trained.record)
+    record = next((r for r in records if record_name(r) == trained.record), None)
+    if record is None:
+        raise OSError(f"there is no record {trained.record}: make accuracy writes it")
     predictions = read_predictions(record, ROOT / "results")
     if predictions is None:
         raise OSError(f"there are no predictions of {trained.record}: make accuracy writes them")
@@ -289,7 +291,7 @@ def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
     def pflop(record: dict[str, Any]) -> float:
         """Of a training and of those that its start took: the last that fits, of the same seed."""
         total = record["training_pflop"]
-        names = list(NETWORKS[record["recipe"]])
+        names = list(NETWORKS.get(record["recipe"], ()))
         if record["start"] != "random weights" and record["model"] in names:
             before = names[names.index(record["model"]) - 1]
             same = ("dataset", "recipe", "seed")

@@ -106,7 +106,7 @@ def playable(capabilities: dict[str, object]) -> list[Machine]:
 
 def other(machines: Sequence[Machine], capabilities: dict[str, object]) -> Machine | None:
     """One of other instructions than this processor's own: AVX2 where there is a choice."""
-    own = next(level for level, (*_, need) in LEVELS.items() if all(map(capabilities.get, need)))
+    own = next((v for v, (*_, need) in LEVELS.items() if all(map(capabilities.get, need))), None)
     found = [machine for machine in machines if machine.level != own]
     return next((m for m in found if m.level == "AVX2"), found[0] if found else None)
 

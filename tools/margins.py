@@ -156,8 +156,11 @@ def main() -> None:
         paths = named(sys.argv[1:])
     except ChapterError as error:
         sys.exit(f"make margins: {error}")
-    if not sys.argv[1:]:
-        paths = [p for p in paths if any(c["chapter"] == p.stem for c in everything)]
+    without = [p for p in paths if not any(c["chapter"] == p.stem for c in everything)]
+    if sys.argv[1:]:
+        for path in without:
+            print(f"{path.stem}: no conditions to measure")
+    paths = [p for p in paths if p not in without]
     # A thread for each: the trainings are small.
     os.environ["OMP_NUM_THREADS"] = "1"
     tasks = [

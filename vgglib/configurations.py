@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vgglib.architecture import VGG
-from vgglib.checks import check_bool, check_choice, check_int, check_probability
+from vgglib.checks import check_bool, check_choice, check_int, check_number, check_probability
 from vgglib.descriptors import ConvDescriptor, LinearDescriptor, parse_list
 
 
@@ -126,6 +126,7 @@ def vgg(
     configuration = CONFIGURATIONS[name]
     check_bool("batch_norm", batch_norm)
     check_probability("dropout", dropout)
+    check_number("width", width, low=0, without_low=True)
     if num_classes is None:
         num_classes = configuration.num_classes
     stacks = [
@@ -187,8 +188,6 @@ def _refuse_names_from_elsewhere(name: Any) -> None:
 
 
 def _widened(channels: int, width: float) -> int:
-    if isinstance(width, bool) or not isinstance(width, (int, float)):
-        raise TypeError(f"width must be a number, got {width!r} ({type(width).__name__})")
     scaled = channels * width
     if not 1 <= scaled < float("inf") or scaled != int(scaled):
         raise ValueError(f"width must leave whole numbers of channels, got {channels} * {width}")

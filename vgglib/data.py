@@ -175,6 +175,7 @@ class Data:
         test: read once, at the end of a run.
 
     Raises:
+        TypeError: a split that is none.
         ValueError: labels that are no classes, or images of different shapes.
     """
 
@@ -322,13 +323,14 @@ def load_data(
             that differ between the splits, images outside of the folders of the classes or in
             folders within, files that are no images or are damaged, links to nothing, a folder of
             the name of a built-in set, or an impossible argument.
+        TypeError: a size, a count, the seed or the fraction is no number of its kind.
         RuntimeError: the download failed or is damaged.
     """
-    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
-        raise ValueError(f"image_size must be an int of 1 or more, got {image_size!r}")
-    for name, count in {"train_images": train_images, "test_images": test_images}.items():
+    counts = {"image_size": image_size, "train_images": train_images, "test_images": test_images}
+    for name, count in counts.items():
         check_int(name, count, minimum=1)
     check_int("seed", seed, minimum=0)
+    check_probability("the validation fraction", validation)
     load = SOURCES.get(str(source), _load_folder)
     name, classes, splits = load(
         source=source,
@@ -338,7 +340,6 @@ def load_data(
         train_images=train_images,
         test_images=test_images,
     )
-    check_probability("the validation fraction", validation)
     fractions = {"test": _TEST_FRACTION, "validation": validation}
     drawn = [part for part, f in fractions.items() if part not in splits and f]
     _check_enough(splits["train"].labels, classes, drawn)

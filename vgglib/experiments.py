@@ -25,7 +25,7 @@ from vgglib.records import check_replaceable, run_name, write_predictions, write
 from vgglib.statistics import whitening_filters
 from vgglib.tracing import trace
 from vgglib.training import Training, train
-from vgglib.transfer import Transfer, transfer_weights
+from vgglib.transfer import Transfer, match_layers, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,
     RandomHorizontalFlip,
@@ -240,11 +240,14 @@ def run_series(
         The experiments by the names of their networks.
 
     Raises:
-        ValueError, OSError, FloatingPointError: see :func:`run_experiment`.
+        ValueError, OSError, FloatingPointError: see :func:`run_experiment`. What can be known of
+            the later networks is refused before the first is trained.
     """
+    names = check_names("names", names)
+    _check_series(names, data, recipe, options.get("rule", "post"))
     experiments: dict[str, Experiment] = {}
     shallow = None
-    for name in check_names("names", names):
+    for name in names:
         own = recipe if shallow is None else deeper(recipe)
         experiments[name] = run_experiment(name, data, own, shallow=shallow, **options)
         report(experiments[name])
@@ -267,31 +270,56 @@ def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
     """
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
-        model = vgg(
-            name,
-            num_classes=data.num_classes,
-            image_size=recipe.crop or data.image_size,
-            in_channels=data.channels,
-            batch_norm=recipe.batch_norm,
-            dropout=recipe.dropout,
-            width=recipe.width,
-            initialization=recipe.initialization,
-        )
+        model = _configured(name, data, recipe)
     if recipe.whitening:
-        conv = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+        conv = _first_convolution(model)
         mean = data.statistics.mean
-        most = 2 * conv.weight[0].numel()
-        if conv.out_channels > most:
-            raise ValueError(
-                f"recipe {recipe.name!r} whitens a first layer of at most {most} filters for images"
-                f" of {data.channels} channel{'s' * (data.channels > 1)}, and network {name!r} has"
-                f" {conv.out_channels}: choose a narrower network, or a recipe without whitening"
-            )
         filters = whitening_filters(data.train.images, mean, conv.out_channels, conv.kernel_size[0])
         with torch.no_grad():
             conv.weight.copy_(filters)
         conv.weight.requires_grad_(False)
     return model
+
+
+def _configured(name: str, data: Data, recipe: Recipe) -> VGG:
+    """A network as its recipe asks for it, which does not whiten yet."""
+    model = vgg(
+        name,
+        num_classes=data.num_classes,
+        image_size=recipe.crop or data.image_size,
+        in_channels=data.channels,
+        batch_norm=recipe.batch_norm,
+        dropout=recipe.dropout,
+        width=recipe.width,
+        initialization=recipe.initialization,
+    )
+    conv = _first_convolution(model)
+    most = 2 * conv.weight[0].numel()
+    if recipe.whitening and conv.out_channels > most:
+        raise ValueError(
+            f"recipe {recipe.name!r} whitens a first layer of at most {most} filters for images of"
+            f" {data.channels} channel{'s' * (data.channels > 1)}, and network {name!r} has"
+            f" {conv.out_channels}: choose a narrower network, or a recipe without whitening"
+        )
+    return model
+
+
+def _first_convolution(model: VGG) -> nn.Conv2d:
+    return next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+
+
+def _check_series(names: Sequence[str], data: Data, recipe: Recipe, rule: str) -> None:
+    """Refuse networks of which a later one would stop the work after hours of training."""
+    with torch.device("meta"):
+        networks = [_configured(name, data, recipe) for name in names]
+    for at in range(1, len(names)) if recipe.grows else ():
+        try:
+            match_layers(networks[at - 1], networks[at], rule)
+        except ValueError as error:
+            raise ValueError(
+                f"by recipe {recipe.name!r} {names[at]!r} starts from {names[at - 1]!r}, and it"
+                f" cannot: {error}; train each by itself, or from shallow to deep"
+            ) from error
 
 
 def training_pflop(multiply_adds: int, images_seen: int) -> float:

@@ -5,8 +5,8 @@
 
 The folder has one folder for each class, in the order of the classes: for ImageNet the WordNet
 numbers, n01440764 to n15075141. Prints top-1 and top-5 error beside those of the paper. What a
-checkpoint of this package says of its network (classes, mean, image size) is taken from it, and
-options that contradict it are refused. Images that cannot be read are left out, and named at the
+file of this package says of its network (classes, mean, image size) is taken from it, and options
+that contradict it are refused. Images that cannot be read are left out, and named at the
 end.
 """
 
@@ -40,9 +40,9 @@ from vgglib.protocols import (
     predict_by,
 )
 from vgglib.published import PAPER_ERRORS
-from vgglib.trained import Trained, from_checkpoint
+from vgglib.trained import Trained, read_trained
 from vgglib.transforms import SubtractMean
-from vgglib.weights import check_numbers, load_torchvision, plain_state_dict, read_weights
+from vgglib.weights import check_numbers, load_torchvision, plain_state_dict
 
 #: Mean and standard deviation of the RGB values of ImageNet's training images, [0, 1] scale.
 MEAN = (0.485, 0.456, 0.406)
@@ -71,18 +71,19 @@ def load_network(
     Args:
         name: configuration.
         weights: ``"torchvision"``, whose weights are downloaded, or a file: a checkpoint of this
-            package, or a ``state_dict`` of such a network or of torchvision's.
+            package, one of :func:`~vgglib.trained.save_trained`, or a ``state_dict`` of such a
+            network or of torchvision's.
         classes: names of the classes, in order.
         mean: RGB on the [0, 1] scale, which is subtracted for weights of this package; ``None``:
-            that of the checkpoint, or ImageNet's.
+            that of the file, or ImageNet's.
         image_size: that the network was trained on; this and what follows is, where ``None``, the
-            checkpoint's or the configuration's own.
+            file's or the configuration's own.
         width: factor on its channels.
         batch_norm: whether it has batch normalization.
 
     Raises:
         ValueError: torchvision has no such network or other classes, the file is damaged or holds
-            no weights of this network, or a checkpoint says otherwise than what was asked for.
+            no weights of this network, or it says otherwise than what was asked for.
         OSError: the file is not there, or the download failed.
     """
     check_names("networks", [name])
@@ -104,8 +105,7 @@ def load_network(
         with patience():
             state = source.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
     else:
-        state = read_weights(weights)
-        trained = from_checkpoint(state)
+        trained, state = read_trained(weights)
         if trained is not None:
             _check_asked(weights, trained, name, classes, mean, options)
             if trained.warning:

@@ -15,6 +15,8 @@ from vgglib.architecture import VGG, check_images, unwrap
 from vgglib.checks import check_int, check_tensors
 from vgglib.evaluation import evaluating
 
+_POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d)
+
 
 def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """What some layers give for images, in evaluation mode.
@@ -112,12 +114,10 @@ def split_at_pool(model: VGG, pool: int | None) -> tuple[list[nn.Module], list[n
         ValueError, TypeError: there is no such pool, or it is no whole number.
     """
     layers = [layer for block in model.features for layer in _parts(block)]
-    places = [
-        place
-        for place, layer in enumerate(layers)
-        if isinstance(layer, (nn.MaxPool2d, nn.AdaptiveMaxPool2d))
-    ]
+    places = [place for place, layer in enumerate(layers) if isinstance(layer, _POOLS)]
     check_int("pool", pool, minimum=1, optional=True)
+    if not places:
+        raise ValueError("the network has no pool: expected one, whose maps are looked at")
     if pool is not None and pool > len(places):
         raise ValueError(
             f"pool must be in 1 to {len(places)}, the pools of the network, got {pool}"

@@ -59,7 +59,7 @@ class Cell:
     """Networks and the protocol that they are tested by.
 
     Attributes:
-        recipe: key of the networks' recipe in :data:`~vgglib.recipes.TRAINING_SCALES`.
+        recipe: key of the networks' recipe in the scales that :func:`plan_tables` was given.
         models: one configuration, or those of an ensemble.
         protocol: how they are tested.
     """
@@ -300,7 +300,7 @@ def conclusions(
     ensembles = [m for m in dict.fromkeys(m for m, *_ in errors) if len(m) > 1]
     scales = list(dict.fromkeys(s for _, s, _ in errors))
     fixed = [s for s in scales if s[0] == s[1]]
-    jittered = next(s for s in scales if s[0] < s[1])
+    jittered = next((s for s in scales if s[0] < s[1]), (0, 0))  # of no error if none is
 
     def both(models: tuple[str, ...]) -> float:
         return find(models, jittered, 3, "both")

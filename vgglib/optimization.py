@@ -199,8 +199,12 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One step for each weight that has a gradient."""
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """One step for each weight that has a gradient; ``closure`` as any optimizer of torch."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             momentum = group["momentum"]
             for weight in group["params"]:
@@ -223,6 +227,7 @@ class Muon(torch.optim.Optimizer):
                     weight.mul_(length / _length(weight))
                 else:
                     weight.sub_(direction, alpha=group["lr"])
+        return loss
 
 
 def _length(tensor: Tensor) -> Tensor:

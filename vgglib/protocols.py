@@ -310,7 +310,7 @@ def average_probabilities(probabilities: Sequence[Tensor]) -> Tensor:
 
 
 def multiply_adds(
-    protocol: Protocol, network: VGG, image_size: int | tuple[int, int] | None = None
+    protocol: Protocol, network: VGG, image_size: int | Sequence[int] | None = None
 ) -> int:
     """What a protocol costs for one image, in multiply-adds; see :class:`~vgglib.tracing.TraceRow`.
 
@@ -324,7 +324,8 @@ def multiply_adds(
         ValueError: as :func:`predict_by`.
     """
     check_scales(protocol, network)
-    height, width = image_size if isinstance(image_size, tuple) else (1, 1)
+    square = image_size is None or isinstance(image_size, int)
+    height, width = (1, 1) if square else image_size
     of_crop = trace(network)
     connected = sum(row.multiply_adds for row in of_crop if row.layer.startswith("classifier."))
     total = 0

@@ -104,7 +104,8 @@ def describe_use(
     model = unwrap(model)
     steps = list(_steps(transform))
     means = [step.mean for step in steps if isinstance(step, SubtractMean)]
-    scales = [set(step.size) for step in steps if isinstance(step, v2.Resize)]
+    # No size: the longer side is told, and so the smaller one is not known.
+    scales = [set(step.size or ()) for step in steps if isinstance(step, v2.Resize)]
     cropped = any(isinstance(step, v2.CenterCrop) for step in steps)
     known = all(isinstance(step, (v2.Resize, v2.CenterCrop, SubtractMean)) for step in steps)
     scale = min(scales[0]) if scales and len(scales[0]) == 1 else None
@@ -154,24 +155,39 @@ def load_trained(source: str | Path) -> Trained:
             own.
     """
     known = book_networks()
-    if str(source) in known:
-        return _from_safetensors(known[str(source)])
-    file = Path(source).expanduser()
+    file = known.get(str(source), Path(source).expanduser())
     if known and not file.is_file():
         raise FileNotFoundError(
             f"there is no file {str(source)!r}, and no network of that name:"
             f" {', '.join(known)} come{'s' * (len(known) == 1)} with the package"
         )
-    if file.suffix == ".safetensors":
-        return _from_safetensors(file)
-    trained = from_checkpoint(read_weights(file))
+    trained, _ = read_trained(file)
     if trained is None:
         raise ValueError(
             f"{str(file)!r} does not say what it is for (classes, mean, image size): expected a"
-            " checkpoint of vgglib.train, of a network that its descriptors describe, with"
-            " SubtractMean as its preprocessing"
+            " file of vgglib.trained.save_trained, or a checkpoint of vgglib.train, of a network"
+            " that its descriptors describe, with SubtractMean as its preprocessing"
         )
     return trained
+
+
+def read_trained(file: str | Path) -> tuple[Trained | None, dict[str, Any]]:
+    """The network of a file, ``None`` if it does not say how to use it; and all that it holds.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or its weights are not those of the network that it describes.
+    """
+    file = Path(file).expanduser()
+    held = read_weights(file)
+    if file.suffix != ".safetensors":
+        return _from_checkpoint(held), held
+    with safetensors.safe_open(file, framework="pt") as opened:
+        told = (opened.metadata() or {}).get(_USE)
+    if told is None:
+        return None, held
+    use = json.loads(told)
+    return _build(use, held, tuple(use["epochs"])), held
 
 
 def book_networks() -> dict[str, Path]:
@@ -210,25 +226,7 @@ def save_trained(trained: Trained, file: str | Path) -> Path:
     return file
 
 
-def _from_safetensors(file: Path) -> Trained:
-    weights = read_weights(file)
-    with safetensors.safe_open(file, framework="pt") as opened:
-        told = (opened.metadata() or {}).get(_USE)
-    if told is None:
-        raise ValueError(
-            f"{str(file)!r} has weights alone: expected a file of vgglib.trained.save_trained,"
-            " which says what they are for"
-        )
-    use = json.loads(told)
-    return _build(use, weights, tuple(use["epochs"]))
-
-
-def from_checkpoint(state: dict[str, Any]) -> Trained | None:
-    """The network of a checkpoint that was read, or ``None`` if it does not say how to use it.
-
-    Raises:
-        ValueError: the weights are not those of the network that it describes, or no numbers.
-    """
+def _from_checkpoint(state: dict[str, Any]) -> Trained | None:
     use = state.get("use") or {}
     if not use.get("network") or use.get("mean") is None:
         return None

@@ -177,7 +177,8 @@ def train(
         test_transform: preprocessing alone.
         seed: of the order of the images, augmentation and dropout (not of the first weights).
         device: see :func:`~vgglib.machine.devices.choose_device`.
-        precision: see :func:`~vgglib.machine.devices.choose_precision`.
+        precision: of the network; see :func:`~vgglib.machine.devices.choose_precision`.
+            :func:`~vgglib.optimization.orthogonalize` chooses its own.
         checkpoint: file to resume from and to save to; ``None`` saves nothing.
         progress: whether a progress bar is shown, which vanishes at the end; ``None``: where
             somebody watches, that is in a terminal or in a notebook run by hand.

@@ -90,12 +90,13 @@ def digest_of_weights(
 ) -> str:
     """16 digits of a model's weights, or of those in a state dict of it.
 
-    Filters that whiten are left out: they follow from the data, but not to the last bit on every
-    machine.
+    Filters that whiten, which are fixed, are left out: they follow from the data, but not to the
+    last bit on every machine.
     """
     whitening = None
     if recipe.whitening:
-        whitening = next(name for name, weight in model.named_parameters() if weight.dim() == 4)
+        filters = ((name, w) for name, w in model.named_parameters() if w.dim() == 4)
+        whitening = next((name for name, w in filters if not w.requires_grad), None)
     digest = hashlib.sha256()
     for name, tensor in (model.state_dict() if state is None else state).items():
         if name != whitening:
