@@ -6,7 +6,7 @@
 #   the best one is shown as 0, like one that has none, and evidence that is the same everywhere gives
 #   a map of zeros, which says that there is none at all. So maps of two images, or a place with a
 #   threshold, cannot be compared as the paper's can.
-# What to do: take the values before they are scaled (compute_cam_per_layer, or a hook of one's own).
+# What to do: take what get_cam_image returns, set what is negative to 0, and divide by the largest value.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

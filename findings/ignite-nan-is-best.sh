@@ -11,7 +11,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check torch==2.14.1 pytorch-ignite==0.5.5 numpy==2.4.6
 cd "$folder"
-"$folder/venv/bin/python" - <<'PYTHON' 2>messages.txt
+"$folder/venv/bin/python" - 2>messages.txt <<'PYTHON' || { cat messages.txt >&2; exit 1; }
 import math
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: kornia.enhance.adjust_brightness(image, 1.0) gives the image back, as torchvision's function of
 #   that name does: the number is a factor, and in ColorJitter a range of factors around 1.
-# What happens: kornia 0.9.0 adds the number, on the scale of 0 to 1. With 1.0 the image comes out white,
+# What happens: kornia 0.9.0 adds the number, on the scale of 0 to 1, as its docstring says. With 1.0 the image comes out white,
 #   with 0.0 as it is, with 0.5 a gray of 0.4 becomes 0.9. (adjust_contrast and adjust_saturation do
 #   take factors, and with 1.0 change nothing.) adjust_brightness_accumulative multiplies.
 # What to do: when transforms move from torchvision to kornia, take adjust_brightness_accumulative.

@@ -2,7 +2,7 @@
 # Guess: Trainer.fit trains a network in training mode, whatever it was before.
 # What happens: lightning 2.6.6 leaves it as it is. A network that was put into evaluation mode before (to look at what it
 #   says, or by the function that loaded it) is trained without dropout and with fixed averages of batch normalization, in
-#   every epoch, without a word.
+#   every epoch. A warning counts the modules in evaluation mode at the start, and the training goes on.
 # What to do: model.train() before fit.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -10,7 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check torch==2.14.1 lightning==2.6.6 numpy==2.4.6
 cd "$folder"
-"$folder/venv/bin/python" - 2>messages.txt <<'PYTHON'
+"$folder/venv/bin/python" - 2>messages.txt <<'PYTHON' || { cat messages.txt >&2; exit 1; }
 import lightning
 import torch
 from torch import nn
@@ -45,3 +45,4 @@ for name, network in {"as it was made": Classifier(), "after eval()": Classifier
     print(f"{name}: training mode in its steps {found}; greatest running mean {mean:.2f}")
     assert set(found) == {name == "as it was made"} and (mean > 0.5) == (name == "as it was made")
 PYTHON
+grep "in eval mode" messages.txt

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: Image.resize to a smaller size with Resampling.BOX gives each new pixel the mean of the area that
 #   it covers, so that of a pixel between two new ones each gets its part, as in OpenCV's INTER_AREA.
-# What happens: Pillow 13.0.0 gives each pixel whole to one of the new ones. From 5 pixels to 4, two of the
+# What happens: Pillow 13.0.0 gives each pixel whole to one of the new ones. From 5 pixels to 4, three of the
 #   new ones are single old pixels and one is the mean of two; a pixel that is half in one and half in the
 #   other counts in one alone. From 50x50 random pixels to 32x32 single values are off by more than 80 of 255 levels.
 # What to do: where the numbers must be those of another program (a browser, OpenCV), compute the area.

@@ -2,7 +2,7 @@
 # Guess: skorch's NeuralNetClassifier has NLLLoss as its default criterion, so the network must end as
 #   torch's NLLLoss wants it, in a log_softmax.
 # What happens: skorch 1.4.0 takes the logarithm itself before it calls NLLLoss, so the network must end
-#   in a softmax. With one that ends in log_softmax, or returns logits, the loss of the training is NaN
+#   in a softmax, as its docstring says. With one that ends in log_softmax, or returns logits, the loss of the training is NaN
 #   from the first epoch, no error or warning comes, fit() returns, and predict() names classes.
 # What to do: return logits and give criterion=torch.nn.CrossEntropyLoss; predict_proba() then applies
 #   the softmax.

@@ -27,7 +27,10 @@ def show(name, optimizer, schedule):
     group = optimizer.param_groups[0]
     print(f"{name}: lr {group['lr']:.4f}, momentum {group['momentum']:.3f},"
           f" get_last_lr {schedule.get_last_lr()[0]:.4f}")
-    return group["lr"]
+    return group["lr"], group["momentum"], schedule.get_last_lr()[0]
+
+start = make()
+OneCycleLR(start, max_lr=0.1, total_steps=100)
 
 optimizer = make()
 schedule = OneCycleLR(optimizer, max_lr=0.1, total_steps=100)
@@ -48,6 +51,7 @@ schedule = OneCycleLR(optimizer, max_lr=0.1, total_steps=100)
 optimizer.load_state_dict(saved[0])
 schedule.load_state_dict(saved[1])
 right = show("other order ", optimizer, schedule)
-assert abs(resumed - 0.1 / 25) < 1e-9 and schedule.get_last_lr() == [before]
-assert right == before > 0.09
+assert right == before and before[0] == before[2] > 0.09 and before[1] < 0.9
+assert resumed[:2] == (start.param_groups[0]["lr"], start.param_groups[0]["momentum"])
+assert abs(resumed[0] - 0.1 / 25) < 1e-9 and resumed[2] == before[2]
 PYTHON

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Guess: MagnitudePruner(pruning_ratio=0.5) takes half of the channels within a network, and leaves its inputs and outputs.
 # What happens: torch-pruning 1.6.1 leaves the inputs, and takes half of the outputs, too: a network that told ten classes
-#   apart tells five, those with the largest weights, and no longer says which.
-# What to do: ignored_layers=[the last layer].
+#   apart tells five, and no longer says which.
+# What to do: ignored_layers=[the last layer], as the first example of its README has it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: kaiming_normal_ with mode="fan_in" keeps the size of the signal in a ConvTranspose2d, as in a Conv2d.
 # What happens: torch 2.14.1 takes the second dimension of a weight for the inputs. In a transposed convolution that
-#   are the outputs: from 8 channels to 512 the signal comes out at about a ninth of its size, from 512 to 8 at
+#   are the outputs: from 8 channels to 512 the signal comes out at about an eighth of its size, from 512 to 8 at
 #   eight times. mode="fan_out" is what keeps it there.
 # What to do: exchange the two modes for transposed convolutions; with a stride s, multiply the deviation by s.
 set -euo pipefail

@@ -3,7 +3,7 @@
 # What happens: with torchvision 0.29.1 it gives the numbers of the colors in the palette, as an image of one channel:
 #   a picture of a bright red and a bright green becomes 0 and 1 of 255, nearly black. The default mode is UNCHANGED.
 #   Converted to three equal channels afterwards, as gray images are, it is black in every batch.
-# What to do: decode_image(..., mode="RGB"), always.
+# What to do: mode="RGB", always; or Pillow's convert("RGB"), since torchvision's decoders are announced to go.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

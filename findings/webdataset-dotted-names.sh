@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Guess: a shard with cat.1.png and cat.2.png, each with its cat.N.cls, has two samples.
 # What happens: webdataset 1.0.2 takes everything after the first dot of a name for the field, so both are fields
-#   of one sample "cat": 1.png, 1.cls, 2.png, 2.cls. It has no field png, and where one is asked for, each such
-#   sample is an error; where shards are filled by date (2024.05.17) or version (v1.2) all of a folder become one.
+#   of one sample "cat": 1.png, 1.cls, 2.png, 2.cls. It has no field png. So do file names that begin with a date
+#   (2024.05.17) or a version (v1.2).
 # What to do: no dots in names but before the ending; cat_1.png is a sample of its own.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -38,5 +38,8 @@ dotted, plain = samples("cat.1", "cat.2"), samples("cat_1", "cat_2")
 print("cat.1, cat.2:", dotted)
 print("cat_1, cat_2:", plain)
 assert dotted == {"cat": ["1.png", "1.cls", "2.png", "2.cls"]}
+dated = samples("2024.05.17-a", "2024.05.18-b")
+print("2024.05.17-a, 2024.05.18-b:", dated)
+assert list(dated) == ["2024"]
 assert plain == {"cat_1": ["png", "cls"], "cat_2": ["png", "cls"]}
 PYTHON
