@@ -38,6 +38,9 @@ def test_answers_of_numpy_are_as_good_as_others(verdict):
     within = {"a": [np.int64(1), np.ones(2)]}
     given = np.bool_(True), np.float32(0.5), np.arange(3), within
     assert "right." in verdict(without_numpy, *given)
+    by_name = dict(zip(("flag", "number", "array", "within"), given, strict=True))
+    assert "right." in verdict(without_numpy, **by_name)
+    assert "right." in verdict(without_numpy, torch.tensor(True), 0.5, torch.arange(3), within)
 
 
 def test_dots_by_name_are_no_answer(capsys):
@@ -51,6 +54,8 @@ def test_a_function_that_returns_nothing_is_not_written_yet():
     with pytest.raises(Unanswered):
         call(lambda x: None, 1)
     assert call(lambda x: x + 1, 1) == 2
+    with pytest.raises(WrongKind, match="returns nothing: is there a return"):
+        call(lambda x: print(x), 1)
 
 
 def test_an_error_in_the_readers_function_is_the_readers():

@@ -99,6 +99,8 @@ def test_exercise_3(verdict):
     assert "right." in verdict(check.exercise_3, parameters, changed, 32)
     assert "right." in verdict(check.exercise_3, parameters, {"fc3", "fc1"}, smallest=32)
     assert "waiting" in verdict(check.exercise_3, parameters, [...], 32)
+    assert "should be strings" in verdict(check.exercise_3, parameters, [changed], 32)
+    assert "does not survive" in verdict(check.exercise_3, parameters, changed, 1)
     for wrong, said in {
         trace("D").parameters: "for ImageNet",
         trace("D", num_classes=10).parameters: "the images are still large",

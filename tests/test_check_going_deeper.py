@@ -106,6 +106,8 @@ def test_exercise_2(verdict):
             "fully connected layers multiply",
         ),
         (factors_by(of_layer, image_size=32), "how many numbers does fc1 get"),
+        ({n: v * 2**0.5 for n, v in factors_by(of_layer, image_size=32).items()}, "does fc1 get"),
+        ({n: 2 * v**2 for n, v in right.items()}, "mean square"),
         (factors_by(lambda m: of_layer(m) ** 2), "mean square"),
         ({**right, "D": right["B"]}, "The factor of D is too large"),
         ({**right, "B": right["E"]}, "The factor of B is too small"),
@@ -146,6 +148,7 @@ def test_exercise_3(verdict):
         ("fc2", [], "a list or a set"),
         (2, [], "a list or a set"),
         ([2], [], "should be strings"),
+        ([only_paper], [], "should be strings"),
     ]:
         assert said in verdict(check.exercise_3, first, second, "post", 3), said
     assert "does that rule copy" in verdict(check.exercise_3, only_paper, [], "paper", 3)
@@ -199,6 +202,7 @@ def test_exercise_4(verdict, one_thread):
     assert all(torch.equal(kept[name], now) for name, now in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
     assert "right." in ask(trained=copy.deepcopy(model).eval())
+    assert "right." in ask(losses=torch.tensor(losses))
     assert "waiting" in ask(gradients={"without": sizes["without"], "with": ...})
 
     in_evaluation = {"with": gradient(started(True).eval(), batch, labels)}

@@ -192,6 +192,7 @@ def test_exercise_4(verdict, chapter):
         return verdict(check.exercise_4, changed, share, model, preprocess, split)
 
     assert "right." in ask()
+    assert "right." in ask(changed=changed.double())
     assert "waiting" in ask(changed=...)
     assert "waiting" in ask(share=...)
     ends = [preprocess(torch.full_like(split.images[:1], value)) for value in (0, 255)]

@@ -63,6 +63,16 @@ def test_exercise_2(verdict, images):
     for by in ("root", "eigenvalue"):
         shift_first, mean_first, shift = orders(by)
         assert "right." in verdict(check.exercise_2, shift_first, mean_first, "by clipping")
+    exact = torch.tensor([0.4, 0.5, 0.6], dtype=torch.float64)[:, None, None]
+
+    def in_float64(pictures):
+        return (pictures / 255 if pictures.dtype == torch.uint8 else pictures) - exact
+
+    for first, second in [
+        (lambda p, d: in_float64(shift.transform(p, d)), mean_first),
+        (shift_first, lambda p, d: shift.transform(in_float64(p), d)),
+    ]:
+        assert "right." in verdict(check.exercise_2, first, second, "by clipping")
     assert "waiting" in verdict(check.exercise_2, shift_first, mean_first, ...)
     assert "waiting" in verdict(check.exercise_2, lambda p, d: ..., mean_first, "by clipping")
     for first, second, said in [

@@ -142,8 +142,8 @@ def test_exercise_4(verdict, trained):
     validation = vgglib.evaluate(run.model, data.validation, run.test_transform)
     other = Evaluation(both.loss, both.top_k_accuracy, both.probabilities.roll(1, 0), 50.0)
     for answer, said in [
-        ({"both": single}, "with the mirror image is without it"),
-        ({"single": both}, "without the mirror image is with it"),
+        ({"both": single}, "with the mirror image was asked without mirror images"),
+        ({"single": both}, "without the mirror image was asked with mirror images"),
         ({"single": other}, "another network"),
         ({"both": validation}, "another split: it has 60 images"),
         ({"both": both.top_1}, "should be what vgglib.evaluate gives"),

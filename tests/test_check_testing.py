@@ -1,5 +1,6 @@
 """The checks of the exercises of Testing like the paper: right answers and typical wrong ones."""
 
+import numpy as np
 import pytest
 import torch
 from torchvision.transforms.v2 import functional as TF
@@ -145,6 +146,8 @@ def test_exercise_3(verdict, network, split):
     [
         (((2, 2), 4, "pools"), "right."),
         (([2, 2], 4, "pools"), "right."),
+        ((np.array([2, 2]), 4, "pools"), "right."),
+        ((torch.zeros(2, 2), 4, "pools"), "give the tensor's .shape"),
         (((..., ...), ..., ...), "waiting"),
         (((4, 4), 4, "pools"), "map of features"),
         (((1, 1), 4, "pools"), "off at index 0, 1"),
@@ -182,6 +185,7 @@ def test_exercise_5(verdict, network, split):
 
     assert "right." in ask()
     assert "right." in ask(by(mirror=False), parts=[round(parts[0], 2), 0.375])
+    assert "right." in ask(worst=torch.tensor(worst), parts=torch.tensor(parts))
     assert "waiting" in ask({32: ..., 48: ..., 96: ...})
     assert "waiting" in ask(parts=(..., ...))
     network.eval()

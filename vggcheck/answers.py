@@ -36,7 +36,7 @@ def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
         def verdict(*answers: Any, **more: Any) -> None:
             try:
                 _filled_in((answers, more))
-                hint = check(*map(_plain, answers), **more)
+                hint = check(*map(_plain, answers), **_plain(more))
             except Unanswered:
                 print(f"Exercise {number}: waiting for your answer in place of the dots.")
                 return
@@ -50,8 +50,12 @@ def exercise(number: int) -> Callable[[Check], Callable[..., None]]:
 
 
 def _plain(answer: Any) -> Any:
-    """Numbers of Python and tensors in place of NumPy's, also within what an answer contains."""
-    if isinstance(answer, np.generic):
+    """Numbers of Python and tensors in place of NumPy's, also within what an answer contains.
+
+    A truth or a whole number in a tensor, such as ``argmax()`` gives, is one of Python's as well.
+    """
+    whole = isinstance(answer, torch.Tensor) and not answer.is_floating_point()
+    if isinstance(answer, np.generic) or (whole and answer.dim() == 0):
         return answer.item()
     if isinstance(answer, np.ndarray) and answer.dtype.kind in "biuf":
         return torch.from_numpy(answer.copy())
@@ -78,12 +82,15 @@ def call(function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
 
     Raises:
         Unanswered: nothing, since its body is still dots.
-        WrongKind: it is no function.
+        WrongKind: it is no function, or one that does something and returns nothing.
     """
     if not callable(function):
         raise WrongKind(f"The check needs your function, got {describe(function)}.")
     result = function(*arguments, **more)
     if result is None:
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_names:  # it uses something, so its body is not dots
+            raise WrongKind("Your function returns nothing: is there a return?")
         raise Unanswered
     _filled_in(result)
     return result
@@ -190,6 +197,8 @@ def _direction(value: float, expected: float, what: str) -> str:
 
 def shape(answer: Any, expected: tuple[int, ...], *, what: str = "The shape") -> str | None:
     """Compare a shape, given as a tuple, a list or ``torch.Size``."""
+    if isinstance(answer, torch.Tensor) and answer.dim() == 1 and not answer.is_floating_point():
+        answer = answer.tolist()
     if isinstance(answer, torch.Tensor):
         return f"{what} is asked for: give the tensor's .shape."
     if not isinstance(answer, (list, tuple)):
@@ -237,7 +246,7 @@ def tensor(
 
     def close(other: torch.Tensor) -> bool:
         return other.shape == answer.shape and torch.allclose(
-            answer.detach().double().cpu(), other.double().cpu(), rtol=0, atol=tolerance
+            answer.detach().cpu().double(), other.cpu().double(), rtol=0, atol=tolerance
         )
 
     if close(expected):
@@ -245,7 +254,7 @@ def tensor(
     for wrong, hint in mistakes:
         if close(wrong):
             return hint
-    worst = (answer.detach().double().cpu() - expected.double().cpu()).abs().max().item()
+    worst = (answer.detach().cpu().double() - expected.cpu().double()).abs().max().item()
     return f"{what} has the right shape, but numbers that are off by up to {worst:.2g}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -116,7 +117,7 @@ def exercise_3(parameters: int, changed: Iterable[str], smallest: int) -> str | 
     if not isinstance(changed, str) and isinstance(changed, Iterable):
         # With or without the name of the part: "classifier.fc1" or "fc1".
         short = {name.rpartition(".")[2]: name for name in different}
-        changed = {short.get(name, name) for name in changed}
+        changed = [short.get(n, n) if isinstance(n, str) else n for n in changed]
     return first(
         number(
             parameters,
@@ -162,16 +163,16 @@ def exercise_4(convolution: nn.Conv2d, fc1: nn.Linear, output: Any) -> str | Non
     if convolution.bias is None and fc1.bias is not None:
         return "fc1 has biases too, even if those of a new network are 0."
     generator = torch.Generator().manual_seed(0)
-    features = torch.rand(2, channels, side, side, generator=generator)
+    features = torch.rand(2, channels, side, side, generator=generator).double()
+    # On the CPU, where a convolution is as exact as a product of matrices.
+    convolution, fc1 = (copy.deepcopy(layer).cpu().double() for layer in (convolution, fc1))
     weight = convolution.weight
     with torch.no_grad():
-        device = weight.device
-        ours = convolution(features.to(device)).flatten(1).cpu()
-        theirs = fc1(features.to(fc1.weight.device).flatten(1)).cpu()
+        ours, theirs = convolution(features).flatten(1), fc1(features.flatten(1))
         if not torch.allclose(ours, theirs, atol=1e-4):
-            if torch.equal(weight.flatten(1).cpu(), fc1.weight.cpu()):
+            if torch.equal(weight.flatten(1), fc1.weight):
                 return "The weights are right, but fc1 has biases too."
-            if torch.equal(weight.flatten().sort()[0].cpu(), fc1.weight.flatten().sort()[0].cpu()):
+            if torch.equal(weight.flatten().sort()[0], fc1.weight.flatten().sort()[0]):
                 return "The right weights, in the wrong order: flatten runs through rows last."
             return "It does not hold the weights of fc1."
     rows, columns = 288 // 32 - side + 1, 320 // 32 - side + 1

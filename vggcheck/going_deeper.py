@@ -142,10 +142,13 @@ def exercise_2(factors: Mapping[str, float], wide: float) -> str | None:
         ),
     ]
     for values, text in formulas:
-        if all(
-            ratio(factors[name], values[name], what="", tolerance=0.15) is None for name in known
-        ):
-            return text
+        # The logits have no ReLU: with or without a factor for it, which is squared with the rest.
+        for factor in (1, math.sqrt(2), 2):
+            near = {name: factor * value for name, value in values.items()}
+            if all(
+                ratio(factors[name], near[name], what="", tolerance=0.15) is None for name in known
+            ):
+                return text
     hints = [
         # The logits have no ReLU: with or without a factor for it.
         None
@@ -224,7 +227,9 @@ def exercise_3(
         else [full.get(name, name) if isinstance(name, str) else name for name in answer]
         for answer in (only_paper, only_post)
     ]
-    if all(isinstance(answer, list) for answer in given):
+    if all(
+        isinstance(answer, list) and all(isinstance(n, str) for n in answer) for answer in given
+    ):
         sets = [set(answer) for answer in given]
         if sets == [post - paper, paper - post]:
             return "The names are right, but they belong to the other rule."
@@ -336,6 +341,8 @@ def _left_the_start(
     trained: nn.Module, batch: Tensor, labels: Tensor, losses: Sequence[float]
 ) -> str | None:
     """Whether the network is better than one that knows the frequencies of the classes only."""
+    if isinstance(losses, Tensor):
+        losses = losses.tolist()
     if isinstance(losses, (str, Mapping)) or not isinstance(losses, Sequence) or len(losses) != 5:
         return "The losses should be a list of five numbers, one for each epoch."
     device = next(trained.parameters()).device

@@ -36,8 +36,8 @@ def exercise_1(
     found = activations(model, _inputs(model, preprocess, _some(images, MOST // 2)), stacks)
 
     def compare(name: str) -> str | None:
-        share = (found[name] == 0).double().mean().item()
-        dead = (found[name] == 0).all(dim=0).double().mean().item()
+        share = (found[name] == 0).cpu().double().mean().item()
+        dead = (found[name] == 0).all(dim=0).cpu().double().mean().item()
         return number(
             silent[name],
             share,
@@ -190,7 +190,7 @@ def exercise_4(
     target = batch + step * gradient.sign()
     counts = (gradient != 0) & (target > darkest) & (target < brightest)
     agrees = (moved.sign() == gradient.sign()) | ~counts
-    by_image = agrees.double().mean(dim=(1, 2, 3))
+    by_image = agrees.cpu().double().mean(dim=(1, 2, 3))
     sizes = moved.abs()[counts]
     if (sizes == 0).all():
         return "The images are as they were."
@@ -227,10 +227,10 @@ def _share(
 ) -> str | None:
     index = _some(torch.arange(len(split)), MOST)
     labels = split.labels[index].cpu()
-    device = next(model.parameters()).device
+    weight = next(model.parameters())
     with evaluating(model), torch.no_grad():
         before = model(_inputs(model, preprocess, split.images[index])).argmax(dim=1).cpu()
-        after = model(changed[index].to(device)).argmax(dim=1).cpu()
+        after = model(changed[index].to(weight.device, weight.dtype)).argmax(dim=1).cpu()
     clean, right = ((found == labels).double().mean().item() for found in (before, after))
     return number(
         share,

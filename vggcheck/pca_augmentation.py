@@ -77,6 +77,11 @@ def _axis(answer: Any, expected: Tensor) -> str | None:
     return "That is not the direction in which gray images vary."
 
 
+def _floats(answer: Any) -> Any:
+    """A tensor as float32 on the CPU: a mean in float64 makes pictures of float64."""
+    return answer.detach().cpu().float() if isinstance(answer, Tensor) else answer
+
+
 @exercise(2)
 def exercise_2(shift_first: Orders, mean_first: Orders, bytes_differ: str) -> str | None:
     """Both orders as functions of pictures and amplitudes, and how they differ for bytes."""
@@ -88,7 +93,7 @@ def exercise_2(shift_first: Orders, mean_first: Orders, bytes_differ: str) -> st
     for name, order in {"shift_first": shift_first, "mean_first": mean_first}.items():
 
         def ask(amplitudes: dict[str, Tensor], order: Orders = order) -> Any:
-            return call(order, pictures.clone(), {"a": amplitudes["a"].clone()})
+            return _floats(call(order, pictures.clone(), {"a": amplitudes["a"].clone()}))
 
         found[name] = ask(draw)
         if not isinstance(found[name], Tensor):
@@ -107,10 +112,11 @@ def exercise_2(shift_first: Orders, mean_first: Orders, bytes_differ: str) -> st
     # White and black bytes: whichever way the shift goes, it leaves the range of some.
     extreme = torch.cat([torch.zeros(6, 3, 4, 4), torch.full((6, 3, 4, 4), 255.0)]).byte()
     twice = {"a": draw["a"].repeat(2, 1)}
-    uncut = call(mean_first, extreme / 255, twice)
+    uncut = _floats(call(mean_first, extreme / 255, twice))
 
     def cuts(order: Orders) -> bool:
-        return not torch.allclose(call(order, extreme.clone(), twice), uncut, atol=3e-3)
+        found = _floats(call(order, extreme.clone(), twice))
+        return not torch.allclose(found, uncut, atol=3e-3)
 
     if cuts(mean_first) and cuts(shift_first):
         return "Both functions shift the bytes. In mean_first the mean should be subtracted before."

@@ -239,5 +239,6 @@ def _is_evaluation(
     if min(asked, other) > 0.02:
         return f"{what} is of another network, or of other images."
     if other < asked:
-        return f"{what} is {'without' if mirror else 'with'} it: see the options of evaluate."
+        way = "without" if mirror else "with"
+        return f"{what} was asked {way} mirror images: see the options of evaluate."
     return None

@@ -245,6 +245,7 @@ def exercise_5(
         return f"The worst scale should be 32, 48 or 96, but it is {describe(worst)}."
     if right[worst] > min(right.values()):
         return "One of the other scales is worse."
+    parts = parts.tolist() if isinstance(parts, Tensor) else parts
     if not isinstance(parts, (tuple, list)) or len(parts) != 2:
         return "Two parts are asked for: at the worst scale, and in training."
     crop, (low, high) = network.image_size[0], TRAINING_SCALES["S = 32 to 64"].training_scale
