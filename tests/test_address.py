@@ -67,6 +67,6 @@ def test_change_finds_every_form_and_leaves_others(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["", "ann/book", "https://example.org/ann/book", "x y"])
-def test_change_refuses_what_is_no_repository_on_github(url):
+def test_what_is_no_repository_on_github_is_refused(url):
     with pytest.raises(ValueError, match=r"expected https://github\.com/<owner>/<name>"):
-        change(url)
+        parse(url)

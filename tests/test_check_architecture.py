@@ -92,6 +92,7 @@ def test_exercise_2(verdict):
     assert "512 channels" in verdict(check.exercise_2, 8 * 3 * 512**2)
     assert "three layers" in verdict(check.exercise_2, 8 * (256**2 + 512**2))
     assert "too small" in verdict(check.exercise_2, 1)
+    assert "E less C" in verdict(check.exercise_2, trace("E").parameters - c)
 
 
 def test_exercise_3(verdict):

@@ -399,3 +399,32 @@ def test_a_failed_download_gives_one_message_and_leaves_nothing(tmp_path, monkey
 def test_cifar10_has_one_image_size(tmp_path):
     with pytest.raises(ValueError, match="CIFAR-10 has images of 32x32, got image_size 64"):
         load_data("cifar10", root=tmp_path, image_size=64)
+
+
+# --------------------------------------------------------------------------------------------------
+# What data cannot be
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ((split(4), split(2), torch.zeros(2)), "test must be a Split, got Tensor"),
+        (
+            (split(4), split(2), Split(torch.zeros(2, 3, 4, 4).byte(), torch.zeros(2).long())),
+            r"different shapes: \[\(3, 2, 2\), \(3, 4, 4\)\]",
+        ),
+        (
+            (split(4), Split(split(2).images, torch.tensor([0, 2])), split(2)),
+            "labels of the validation split go from 0 to 2: expected 0 to 1 for 2 classes",
+        ),
+    ],
+)
+def test_splits_that_do_not_fit_are_refused(parts, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        Data("d", ("a", "b"), *parts)
+
+
+def test_a_label_that_int64_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match=r"labels of 2\*\*63 or more are no classes"):
+        Split(torch.zeros(1, 3, 2, 2).byte(), torch.tensor([2**63], dtype=torch.uint64))

@@ -12,6 +12,8 @@ import torch
 from vgglib import __main__ as command
 from vgglib.__main__ import main, with_starts
 from vgglib.machine import distributed
+from vgglib.miniature import read_test_records
+from vgglib.recipes import NETWORKS, SERIES, Recipe
 
 WORKER = """
 import sys
@@ -411,13 +413,14 @@ def test_alone_every_function_does_nothing():
     [
         (["--data", "nowhere"], "there is no folder 'nowhere'"),
         (["--epochs", "0"], "epochs must be at least 1, got 0"),
-        (["--device", "tpu"], "tpu"),
+        (["--device", "tpu"], "unknown device 'tpu': expected auto"),
     ],
 )
 def test_bad_arguments_get_one_line(monkeypatch, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(SystemExit, match=message) as stopped:
         main(arguments)
+    assert "\n" not in str(stopped.value)
     assert not list(tmp_path.iterdir())
 
 
@@ -439,3 +442,27 @@ def test_a_process_that_is_shown_one_gpu_alone_takes_it(monkeypatch):
     monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
     with distributed.process_group(torch.device("cuda")) as device:
         assert device == torch.device("cuda", 0)
+
+
+def test_the_command_tests_the_networks_of_the_scales(monkeypatch, tmp_path, image_folder, capsys):
+    recipe = Recipe("scale 16", epochs=1, batch_size=4, width=1 / 32, crop=8,
+                    training_scale=(16, 16), batch_norm=True)  # fmt: skip
+    monkeypatch.setitem(SERIES, "scales", {"16": recipe})
+    monkeypatch.setitem(NETWORKS, recipe.name, ("I",))
+    folders = ["--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "kept")]
+    photos = ["--data", str(image_folder), "--image-size", "16", "--device", "cpu"]
+    main([*photos, "--recipe", "scales", *folders])
+    assert len(read_test_records(tmp_path / "results" / "protocols")) == 4
+    assert "seed 0: tested by 4 combinations" in capsys.readouterr().out
+
+
+def test_what_cannot_be_shared_by_processes_is_refused(monkeypatch):
+    variables = {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 2, "MASTER_PORT": 1}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    with (
+        pytest.raises(ValueError, match="mps serves one process"),
+        distributed.process_group(torch.device("mps")),
+    ):
+        pass

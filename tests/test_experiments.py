@@ -111,6 +111,9 @@ def test_a_recipe_that_is_registered_can_be_asked_for():
         assert NETWORKS["mine"] == ("A",)
         with pytest.raises(ValueError, match="there is a recipe 'mine': choose another name"):
             register(Recipe("mine"))
+        with pytest.raises(ValueError, match=r"held_out must be in \[0, 1\), got 1.0"):
+            register(Recipe("never"), held_out=1.0)
+        assert "never" not in SERIES and "never" not in NETWORKS
     finally:
         for known in (RECIPES, NETWORKS, SERIES):
             known.pop("mine", None)
@@ -768,6 +771,7 @@ def test_a_series_is_of_several_names(data, names, message):
         ({"name": 5}, "name must be a str, got 5"),
         ({"nesterov": True, "momentum": 0.0}, "nesterov looks ahead along the momentum"),
         ({"training_scale": 32}, "a training_scale of 32 needs a crop"),
+        ({"alternating_flip": True}, "alternating_flip takes the place of flip"),
     ],
 )
 def test_settings_that_cannot_be_together_are_refused_when_they_are_written(settings, message):

@@ -235,3 +235,15 @@ def test_a_body_that_is_a_docstring_alone_is_kept():
     code = figures.show_source(OnlyWords).data
     assert "would be none" not in code and "Nor would a method" in code
     compile(code.removeprefix("```python\n").removesuffix("\n```"), "shown", "exec")
+
+
+def test_gray_images_and_a_history_without_validation_are_drawn(shown, images):
+    gray = images[:, :1]
+    figures.show_images(gray)
+    assert shown[0].axes[0].images[0].get_cmap().name == "gray"
+    figures.plot_channel_histograms({"gray": gray})
+    assert len(shown[1].axes[0].patches) == 1
+    nothing = {"validation_loss": [None] * 3, "validation_top_1": [None] * 3}
+    figures.plot_histories({"fast": HISTORY | nothing})
+    with pytest.raises(ValueError, match="needs RGB images, got 1 channels"):
+        figures.color_cloud(gray, channel_statistics(images).pca(), torch.zeros(3))

@@ -461,3 +461,14 @@ def test_the_fingerprint_of_a_folder_changes_with_one_pixel(image_folder):
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(path)
     assert load_data(image_folder, image_size=8).fingerprint != before
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, save_image, monkeypatch):
+    save_image(tmp_path / "secret.png")
+
+    def refuse(*args, **options):
+        raise PermissionError(13, "not allowed")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(ValueError, match=r"secret.png' may not be read: change its permissions"):
+        list(read_folder_images(tmp_path))

@@ -81,7 +81,7 @@ def test_it_ends_by_itself_and_goes_on_in_the_next_call(call, planned, tmp_path)
     slow = Part("slow", ("-c", "import time; print('begun', flush=True); time.sleep(60)"))
     planned(Part("first", ("-c", "")), slow, Part("last", ("-c", "")))
     started = time.perf_counter()
-    parts = call("--seconds", "3")["parts"]
+    parts = call("--seconds", "8")["parts"]
     assert time.perf_counter() - started < 20
     assert parts["slow"]["status"] == "out of time"
     assert parts["slow"]["log"] == "begun\n"

@@ -407,3 +407,23 @@ def test_the_same_options_as_the_checkpoints_are_no_contradiction(own):
     images, checkpoint, _ = own
     options = {"image_size": 16, "width": 1 / 16, "batch_norm": False}
     imagenet.load_network("I", str(checkpoint), run_classes(images), **options)
+
+
+def test_scales_are_refused_before_weights_are_downloaded(images, monkeypatch):
+    monkeypatch.setattr(imagenet, "load_network", lambda *_, **__: pytest.fail("loaded"))
+    options = ["--networks", "A", "--scales", "16", "--weights", "torchvision", "--device", "cpu"]
+    with pytest.raises(SystemExit, match="px is smaller than"):
+        imagenet.main(["--images", str(images), *options])
+
+
+def test_networks_of_several_sizes_need_scales():
+    paper, small = (vgg("A", width=1 / 16, image_size=size) for size in (224, 32))
+    assert imagenet.default_scale([(paper, None)]) == 256
+    assert imagenet.default_scale([(small, None)]) == 32
+    with pytest.raises(ValueError, match="of several sizes: give --scales"):
+        imagenet.default_scale([(paper, None), (small, None)])
+
+
+def test_without_an_image_there_is_no_error_rate():
+    with pytest.raises(ValueError, match="there is no image to test on"):
+        imagenet.measure_errors(Protocol((32,)), [], [])

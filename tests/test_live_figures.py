@@ -32,7 +32,7 @@ def test_configurations_are_those_of_plain_stacks():
     assert found["D"]["image"] == 224
 
 
-def test_scripts_are_bundled_with_what_npm_installs_or_it_is_named(tmp_path, monkeypatch):
+def test_a_bundler_that_npm_has_not_installed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(live_figures, "ESBUILD", tmp_path / "esbuild")
     with pytest.raises(OSError, match=r"there is no .*esbuild: `make book` installs it"):
         live_figures.bundle(ROOT / "web" / "figures", tmp_path)

@@ -192,3 +192,9 @@ def test_conclusions_about_a_range_of_scales_need_one():
     found = conclusions(fixed, [("B", "D"), ("D", "E")])
     assert found["the deeper network is better"] and found["three test scales beat one"]
     assert found["jittering beats a fixed scale"] == found["both together beat either"] == []
+
+
+def test_tables_without_cells_are_refused():
+    data = load_data(image_size=16, train_images=60, test_images=20)
+    with pytest.raises(ValueError, match="no cells"):
+        miniature.fill_tables([], {}, data)

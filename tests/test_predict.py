@@ -244,3 +244,18 @@ def test_slim_comes_with_the_package_and_is_that_of_its_record():
     assert record["seed"] == 0 and record["epochs"] == vgglib.RECIPES["fast"].epochs
     file = book_results() / "networks" / "slim.safetensors"
     assert file.stat().st_size < 10e6
+
+
+def test_a_network_for_no_squares_names_no_photo(trained, tmp_path, save_image):
+    photo = save_image(tmp_path / "photo.jpg", size=(60, 40))
+    other = vgglib.vgg("I", width=1 / 16, image_size=(32, 24))
+    with pytest.raises(ValueError, match="expected one for squares of RGB"):
+        replace(load_trained(trained[0]), model=other).name_image(photo)
+
+
+def test_weights_that_do_not_fit_their_description_are_refused(trained, tmp_path):
+    state = torch.load(trained[0], weights_only=True)
+    del state["average"]["classifier.fc1.bias"]
+    torch.save(state, tmp_path / "changed.pt")
+    with pytest.raises(ValueError, match="not of the network described beside them"):
+        load_trained(tmp_path / "changed.pt")

@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from vgglib.statistics import PCA, ChannelStatistics, StreamingStatistics, channel_statistics
+from vgglib.statistics import (
+    PCA,
+    ChannelStatistics,
+    StreamingStatistics,
+    channel_statistics,
+    whitening_filters,
+)
 
 
 @pytest.fixture
@@ -238,3 +244,16 @@ def test_a_missing_folder_is_refused(tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no images below"):
         channel_statistics(str(tmp_path))
+
+
+@pytest.mark.parametrize("filters", [3, 0, 56])
+def test_filters_that_cannot_whiten_are_refused(filters):
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=f"an even number from 2 to 54, got {filters}"):
+        whitening_filters(images, torch.zeros(3), filters)
+
+
+def test_images_of_one_kind_alone_are_gathered():
+    gray = StreamingStatistics().update(torch.zeros(1, 2, 2))
+    with pytest.raises(ValueError, match="images of 3 channels after some of 1"):
+        gray.update(torch.zeros(3, 2, 2))

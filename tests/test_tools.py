@@ -379,7 +379,8 @@ def test_a_wheel_holds_every_module_and_every_record(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     for package in ("vgglib", "vggcheck"):
-        assert {f"{package}/{path.name}" for path in (ROOT / package).glob("*.py")} <= names
+        modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+        assert f"{package}/__init__.py" in modules <= names
     published = {p.relative_to(source / "results") for p in (source / "results").rglob("*.*")}
     published -= {PurePath("README.md")}
     assert any(p.parent.name == "protocols" for p in published)
@@ -481,7 +482,8 @@ def test_a_page_fetches_what_it_has_use_for(tmp_path, fetched, bodies, needed):
         assert (folder / f"{name}.html").read_text() == f"<head>{head}</head>{body}"
 
 
-def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path):
+def test_a_site_is_served_with_its_page_for_wrong_addresses(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
     (tmp_path / "index.html").write_text("the book")
     (tmp_path / "404.html").write_text("no such page")
     (tmp_path / "a.mjs").touch()
@@ -650,7 +652,8 @@ def test_slides_begin_at_headings_and_hold_no_more_than_fits(path):
 def test_slides_have_pictures_with_their_texts_and_no_folded_code(tmp_path):
     written = slides.write(ROOT / "chapters" / "training.ipynb", tmp_path)
     page = BeautifulSoup(written.read_text(), "html.parser")
-    assert all(len(image["alt"]) >= 20 for image in page.select(".slides img"))
+    images = page.select(".slides img")
+    assert images and all(len(image["alt"]) >= 20 for image in images)
     assert "import vgglib" not in page.select_one(".slides").text
     # Shown without a network: what the page loads lies beside it.
     loaded = [e.get("src") or e.get("href") for e in page.select("script[src], link[href]")]
@@ -714,3 +717,12 @@ def test_a_comparison_of_a_chapter_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["compare", "trainin"])
     with pytest.raises(SystemExit, match="make test: no chapter trainin; there are architecture, "):
         compare.main()
+
+
+def test_a_chapter_that_gives_something_else_is_an_error(monkeypatch, capsys):
+    found = compare.Comparison(2, 1.0, "cell 3 differs")
+    monkeypatch.setattr(compare, "compare", lambda *_, **__: found)
+    monkeypatch.setattr(sys, "argv", ["compare", "mistakes"])
+    with pytest.raises(SystemExit, match="make test: mistakes gave other outputs than"):
+        compare.main()
+    assert "cell 3 differs" in capsys.readouterr().out

@@ -795,7 +795,7 @@ def test_a_network_that_is_wrapped_in_the_cell_itself_goes_on(data, tmp_path, mo
         ({"seed": "0"}, "seed must be an int, got '0'"),
         ({"model": make_model().double()}, "float64: train a float32 network"),
         ({"model": make_model().to("meta")}, "is on the meta device"),
-        ({"model": make_model().requires_grad_(False)}, "no weights to learn"),
+        ({"model": make_model().requires_grad_(False)}, "no weights to learn: set requires_grad"),
         (
             {"model": vgg("I", num_classes=3, image_size=8, width=1 / 32)},
             "tells 3 classes apart, and the data have 10: make it with num_classes=10",
@@ -1195,12 +1195,6 @@ def test_an_augmentation_whose_constant_changed_is_refused(data, monkeypatch, tm
 # --------------------------------------------------------------------------------------------------
 
 
-def test_a_network_whose_weights_are_all_frozen_is_refused(data):
-    model = make_model().requires_grad_(False)
-    with pytest.raises(ValueError, match="no weights to learn: set requires_grad"):
-        run(data, model)
-
-
 def without_validation(data):
     return replace(data, validation=data.validation.take(torch.arange(0)))
 
@@ -1351,7 +1345,7 @@ def test_biases_of_convolutions_and_normalizations_have_a_rate_of_their_own(muon
         ("dropout", 1.0, r"dropout must be in \[0, 1\), got 1.0"),
         ("factor", 2.0, r"factor must be in \(0, 1\), got 2.0"),
         ("learning_rate", "0.1", r"learning_rate must be a number, got '0.1' \(str\)"),
-        ("weight_decay", float("inf"), "weight_decay must be at least 0, got inf"),
+        ("weight_decay", float("inf"), "weight_decay must be a finite number, at least 0, got"),
         ("flip", 1.1, r"flip must be in \[0, 1\], got 1.1"),
         ("schedule", "plato", "did you mean 'plateau'"),
         ("initialization", "He", "did you mean 'he'"),
@@ -1370,3 +1364,12 @@ def test_a_trained_network_can_be_saved_as_it_is(data, tmp_path):
     run(data, model, ONE)
     safetensors.save_file(model.state_dict(), tmp_path / "weights.safetensors")
     assert same(model, safetensors.load_file(tmp_path / "weights.safetensors"))
+
+
+def test_without_training_images_nothing_begins(data):
+    nothing = replace(data, train=data.train.take(torch.arange(0)))
+    with pytest.raises(ValueError, match="there are no training images"):
+        run(nothing, make_model(), transforms=(torch.Tensor.float,) * 2)
+    model = Pixels()
+    with pytest.raises(ValueError, match="there are no images to train on"):
+        train_epoch(model, nothing.train, torch.Tensor.float, still(model))

@@ -35,7 +35,9 @@ def names(transform):
     return type(transform).__name__
 
 
-each_transform = pytest.mark.parametrize("transform", transforms(), ids=names)
+each_transform = pytest.mark.parametrize(
+    "transform", [*transforms(), RandomScaleCrop(4, (5, 6))], ids=names
+)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -51,7 +53,8 @@ def test_shape_and_type_stay(transform, dtype, shape):
         (255 * torch.rand(shape)).byte() if dtype == torch.uint8 else torch.rand(shape).to(dtype)
     )
     output = transform(images)
-    assert output.shape == images.shape
+    side = (4, 4) if isinstance(transform, RandomScaleCrop) else shape[-2:]
+    assert output.shape == (*shape[:-2], *side)
     centered = isinstance(transform, SubtractMean) and dtype == torch.uint8
     assert output.dtype == (torch.float32 if centered else dtype)
 
@@ -310,7 +313,7 @@ def test_shifting_before_or_after_subtracting_the_mean_is_the_same():
         ({"eigenvectors": [[1, 0], [0, 1, 0]]}, r"eigenvectors must be numbers of shape \(3, 3\)"),
         ({"eigenvectors": torch.ones(3, 3)}, "eigenvectors must be orthonormal"),
         ({"std": -0.1}, "std must be at least 0, got -0.1"),
-        ({"std": float("nan")}, "std must be at least 0, got nan"),
+        ({"std": float("nan")}, "std must be a finite number, at least 0, got nan"),
         ({"by": "sqrt"}, "unknown by 'sqrt'"),
     ],
 )
@@ -435,3 +438,15 @@ def test_scale_crop_refuses_what_cannot_be(size, scale, message):
 def test_an_image_that_would_be_passed_over_is_refused(other, message):
     with pytest.raises(TypeError, match=message):
         RandomHorizontalFlip()([tv_tensors.Image(torch.zeros(3, 4, 4)), other])
+
+
+@pytest.mark.parametrize("transform", [SubtractMean(MEAN), color_shift()], ids=names)
+def test_floats_that_were_not_divided_by_255_are_refused(transform):
+    with pytest.raises(ValueError, match=r"on the \[0, 1\] scale, got values up to 255"):
+        transform(torch.full((1, 3, 2, 2), 255.0))
+    transform(torch.full((1, 3, 2, 2), 9.0))  # a strong shift of its color
+
+
+def test_several_plain_images_are_refused():
+    with pytest.raises(TypeError, match="got several plain tensors of images"):
+        RandomHorizontalFlip()([torch.rand(3, 4, 4), torch.rand(3, 4, 4)])

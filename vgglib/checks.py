@@ -53,7 +53,7 @@ def check_number(
     if above and below and math.isfinite(value):
         return
     if math.isinf(high):
-        finite = "" if math.isfinite(value) else "a finite number "
+        finite = "" if math.isfinite(value) else "a finite number, "
         expected = f"{finite}{'above' if without_low else 'at least'} {low:g}"
         raise ValueError(f"{name} must be {expected}, got {value}")
     ends = ("(" if without_low else "[", ")" if without_high else "]")

@@ -375,9 +375,7 @@ def test_a_picture_of_ones_own(figure: Callable, tmp_path: Path) -> None:
         choose(tmp_path / "no.png")
         page.wait_for_function("document.querySelector('.problem').textContent.includes('PNG')")
         # What is transparent is white, as in training.
-        slide(element, "square: across", 0)
-        page.wait_for_timeout(500)
-        planes = torch.tensor(element.evaluate("element => element.asked.planes")).view(3, 32, 32)
+        planes = after(page, element, lambda: slide(element, "square: across", 0))["planes"]
         white = mean(torch.ones(3, 32, 10))
         torch.testing.assert_close(planes[:, :, :10], white, rtol=0, atol=1e-5)
 
