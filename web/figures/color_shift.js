@@ -41,20 +41,24 @@ export async function start(element) {
     element.dataset.shift = JSON.stringify(moved);
   }
 
-  const amplitude = (i) => slider(`a${"\u2081\u2082\u2083"[i]}`,
-    { min: -3, max: 3, step: 0.05, value: 0, show: (v) => v.toFixed(2) },
-    (v) => { state.amplitudes[i] = v; update(); });
   element.replaceChildren(
     make("div", { class: "controls" },
       chooser("picture", named, named[0], (name) => { state.image = named.indexOf(name); update(); }),
       chooser("times", ["root", "eigenvalue"], "root", (name) => { state.scale = name; update(); }),
-      amplitude(0), amplitude(1), amplitude(2)),
+      ...amplitudes("", state, update)),
     make("div", { class: "side-by-side" },
       make("figure", {}, before, make("figcaption", {}, "before")),
       make("figure", {}, after, make("figcaption", {}, "after")),
       make("figure", {}, cloud, make("figcaption", {}, "its colors, and the axes of the data set"))),
     numbers);
   update();
+}
+
+/** A slider for each of the three amplitudes of a state. */
+export function amplitudes(before, state, update) {
+  return [..."\u2081\u2082\u2083"].map((digit, i) => slider(`${before}a${digit}`,
+    { min: -3, max: 3, step: 0.05, value: 0, show: (v) => v.toFixed(2) },
+    (v) => { state.amplitudes[i] = v; update(); }));
 }
 
 /** Looks at the RGB cube from a corner: gray runs upwards. */

@@ -1,7 +1,7 @@
 // A network as the reader describes it: drawing, shapes, parameters and multiply-adds.
 
 import known from "./configurations.json";
-import { chooser, draw, make, table, thousands } from "./dom.js";
+import { chooser, draw, folded, make, table, thousands } from "./dom.js";
 import { readConnected, readStacks, total, trace, writeStacks } from "./vgg.js";
 
 const OWN = "your own";
@@ -17,7 +17,8 @@ export function start(element) {
   const connected = field();
   const image = make("input", { type: "number", min: 1, max: 1024, oninput: edit });
   const drawing = make("div", { class: "drawing" });
-  const numbers = make("div");
+  const numbers = make("p");
+  const layers = folded("Layer by layer");
   const problem = make("p", { class: "problem", role: "alert" });
 
   function choose(name) {
@@ -38,6 +39,7 @@ export function start(element) {
       });
       drawing.replaceChildren(volumes(rows, side));
       numbers.replaceChildren(...describe(rows));
+      layers.set(layerByLayer(rows));
       problem.textContent = "";
     } catch (error) {
       problem.textContent = error.message; // what was drawn before stays
@@ -50,7 +52,7 @@ export function start(element) {
       make("label", { class: "wide" }, make("span", {}, "convolutions"), stacks),
       make("label", {}, make("span", {}, "fully connected"), connected),
       make("label", {}, make("span", {}, "image, pixels"), image)),
-    problem, drawing, numbers);
+    problem, drawing, numbers, layers);
   choose("D");
 }
 
@@ -80,16 +82,16 @@ function volumes(rows, side) {
 }
 
 function describe(rows) {
+  const layers = rows.filter((row) => row.parameters).length;
+  return [`${layers} layers with weights, `, make("b", {}, thousands(total(rows, "parameters"))), " parameters, ",
+    make("b", {}, thousands(total(rows, "multiplyAdds"))), " multiply-adds for one image."];
+}
+
+function layerByLayer(rows) {
   const lines = rows.map((row) => [
     row.kind, row.shape.join(" x "), thousands(row.parameters), thousands(row.multiplyAdds),
     row.field === null ? "image" : String(row.field),
   ]);
-  const sums = [thousands(total(rows, "parameters")), thousands(total(rows, "multiplyAdds"))];
-  const layers = rows.filter((row) => row.parameters).length;
-  return [
-    make("p", {}, `${layers} layers with weights, `, make("b", {}, sums[0]), " parameters, ",
-      make("b", {}, sums[1]), " multiply-adds for one image."),
-    make("details", {}, make("summary", {}, "Layer by layer"),
-      table(["layer", "output", "parameters", "multiply-adds", "receptive field"], [...lines, ["total", "", ...sums, ""]])),
-  ];
+  const sums = ["parameters", "multiplyAdds"].map((name) => thousands(total(rows, name)));
+  return table(["layer", "output", "parameters", "multiply-adds", "receptive field"], [...lines, ["total", "", ...sums, ""]]);
 }

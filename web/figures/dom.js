@@ -19,7 +19,10 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** A slider with its label and its value. Calls `change` with the number; `set` of the label moves it without, or fixes it. */
+/**
+ * A slider with its label and its value. Calls `change` with the number; `set` of the label moves it without, fixes it,
+ * or tells another value.
+ */
 export function slider(text, { min, max, step = 1, value, show = String }, change) {
   const output = make("output", {}, show(value));
   const input = make("input", {
@@ -30,10 +33,10 @@ export function slider(text, { min, max, step = 1, value, show = String }, chang
     },
   });
   const label = make("label", {}, make("span", {}, text), input, output);
-  label.set = (number, fixed = false) => {
+  label.set = (number, { fixed = false, told = show(number) } = {}) => {
     input.value = number;
     input.disabled = fixed;
-    output.textContent = show(number);
+    output.textContent = told;
   };
   return label;
 }
@@ -47,6 +50,13 @@ export function chooser(text, values, chosen, change) {
   const label = make("label", {}, make("span", {}, text), select);
   label.set = (value) => { select.value = value; };
   return label;
+}
+
+/** What is folded away under a name. `set` of it changes what is in it, and it stays as open as it is. */
+export function folded(name) {
+  const details = make("details", {}, make("summary", {}, name));
+  details.set = (...content) => details.replaceChildren(details.firstChild, ...content);
+  return details;
 }
 
 /** A table; the cells of the first column are names, the others numbers. */

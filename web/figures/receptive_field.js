@@ -2,7 +2,7 @@
 
 import configurations from "./configurations.json";
 import { whenResized } from "./chart.js";
-import { chooser, draw, make, slider, table, thousands } from "./dom.js";
+import { chooser, draw, folded, make, slider, table, thousands } from "./dom.js";
 
 const MOST = 7;
 const OWN = "your own";
@@ -41,17 +41,21 @@ export function start(element) {
   const state = { layers: readLayers("3 3"), channels: 64 };
   const drawing = make("div", { class: "drawing" });
   const numbers = make("div");
+  const details = folded("Layer by layer");
   const problem = make("p", { class: "problem", role: "alert" });
   let width = 0;
 
   function update() {
     if (width) drawing.replaceChildren(pyramid(state.layers, width));
-    numbers.replaceChildren(...costs(state), ...layerByLayer(state.layers));
+    numbers.replaceChildren(...costs(state));
+    details.set(layerByLayer(state.layers));
   }
 
   function use(layers) {
     state.layers = layers;
     problem.textContent = "";
+    if (isStack(layers) && layers.length <= MOST) stack.set(layers.length);
+    else stack.set(1, { told: "\u2013" }); // not in use
     update();
   }
 
@@ -74,17 +78,18 @@ export function start(element) {
     .map((stack) => [...stack.map((layer) => layer.kernel), "2/2"].join(" ")).join(" ");
   const network = chooser("network", [OWN, ...Object.keys(configurations)], OWN,
     (name) => { if (name !== OWN) write(ofNetwork(name)); });
+  const stack = slider("layers of 3x3", { min: 1, max: MOST, value: 2 }, (n) => {
+    network.set(OWN);
+    write(Array(n).fill(3).join(" "));
+  });
   element.replaceChildren(
     make("div", { class: "controls" },
-      slider("layers of 3x3", { min: 1, max: MOST, value: 2 }, (n) => {
-        network.set(OWN);
-        write(Array(n).fill(3).join(" "));
-      }),
+      stack,
       slider("channels", { min: 16, max: 512, step: 16, value: state.channels },
         (n) => { state.channels = n; update(); }),
       network,
       make("label", { class: "wide" }, make("span", {}, "kernels"), written)),
-    problem, drawing, numbers);
+    problem, drawing, numbers, details);
   update();
   whenResized(drawing, (pixels) => { width = pixels; update(); });
 }
@@ -118,9 +123,11 @@ function pyramid(layers, width) {
   return svg;
 }
 
+const isStack = (layers) => layers.every(({ kernel, stride }) => kernel === 3 && stride === 1);
+
 /** A stack of 3x3 beside the single layer that sees as much. */
 function costs({ layers, channels }) {
-  if (layers.some(({ kernel, stride }) => kernel !== 3 || stride !== 1)) return [];
+  if (!isStack(layers)) return [];
   const seen = 2 * layers.length + 1;
   const stacked = layers.length * 9 * channels ** 2;
   const single = seen ** 2 * channels ** 2;
@@ -140,6 +147,5 @@ function layerByLayer(layers) {
   const rows = layers.map(({ kernel, stride }, i) => [
     `layer ${i + 1}`, `${kernel}x${kernel}`, String(stride), String(levels[i + 1].jump), `${levels[i + 1].field} x ${levels[i + 1].field}`,
   ]);
-  return [make("details", {}, make("summary", {}, "Layer by layer"),
-    table(["layer", "kernel", "stride", "pixels between two outputs", "sees"], rows))];
+  return table(["layer", "kernel", "stride", "pixels between two outputs", "sees"], rows);
 }

@@ -1,7 +1,7 @@
 // Accuracy against computation: every training of the book as a point, and others' as stars.
 
 import { chart, whenResized } from "./chart.js";
-import { chooser, draw, make, table } from "./dom.js";
+import { chooser, draw, folded, make, table } from "./dom.js";
 import palette from "./palette.json";
 import { own, others, address } from "./trainings.json";
 
@@ -19,16 +19,16 @@ export function start(element) {
   const state = { data: sets[0], series: "all" };
   const drawing = make("div", { class: "drawing" });
   const told = make("p", { "aria-live": "polite" });
-  const rows = make("div");
+  const rows = folded("As a table");
   const series = make("div");
   let width = 0;
 
   function show() {
     const shown = own.filter((t) => t.data === state.data && ["all", t.series].includes(state.series));
     const stars = state.data === "cifar10" ? others : [];
-    told.textContent = `${shown.length} trainings of this book. Point at one, or go through them with the tab key.`;
+    told.textContent = `${shown.length} trainings of this book. Point at one, or go through them with the arrow keys.`;
     if (width) drawing.replaceChildren(points(shown, stars, width, told));
-    rows.replaceChildren(make("details", {}, make("summary", {}, "As a table"), asTable(shown, stars)));
+    rows.set(asTable(shown, stars));
     element.dataset.shown = shown.length;
   }
 
@@ -61,7 +61,7 @@ function legend() {
 }
 
 function points(shown, stars, width, told) {
-  const all = [...shown, ...stars];
+  const all = [...shown, ...stars].sort((a, b) => a.pflop - b.pflop);
   const [costs, accuracies] = [all.map((t) => t.pflop), all.map((t) => t.top1)];
   const space = (Math.max(...accuracies) - Math.min(...accuracies)) * 0.08 + 0.2;
   const { svg, x, y } = chart({
@@ -78,7 +78,24 @@ function points(shown, stars, width, told) {
       "aria-label": text, onfocus: say, onmouseenter: say,
     }, draw("title", {}, text), mark(training.network, { transform: `translate(${x(training.pflop)} ${y(training.top1)})` })));
   }
+  goByArrows([...svg.querySelectorAll("a")]);
   return svg;
+}
+
+/** One of many links is a stop of the tab key, and the arrow keys go from there to the others. */
+function goByArrows(links) {
+  const stop = (at) => links.forEach((link, i) => link.setAttribute("tabindex", i === at ? 0 : -1));
+  links.forEach((link, at) => {
+    link.addEventListener("focus", () => stop(at));
+    link.addEventListener("keydown", (event) => {
+      const last = links.length - 1;
+      const places = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: last };
+      if (!(event.key in places) || event.altKey || event.ctrlKey || event.metaKey) return;
+      event.preventDefault(); // the page would scroll
+      links[Math.min(last, Math.max(0, places[event.key]))].focus();
+    });
+  });
+  stop(0);
 }
 
 function inWords(t) {

@@ -1,6 +1,6 @@
 // "Try it": a trained VGG classifies in the reader's browser, a photograph or a drawn shape.
 
-import { shift } from "./color_shift.js";
+import { amplitudes, shift } from "./color_shift.js";
 import credits from "./credits.json";
 import { chooser, make, picture, slider, thousands } from "./dom.js";
 import images from "./images.png";
@@ -25,37 +25,49 @@ export function start(element) {
   const still = element.querySelector("img"); // what is seen until the network is wanted
   const about = make("p");
   const begin = make("button", { type: "button" });
+  const told = make("p", { role: "status" });
   const place = make("div");
+  const asks = {}; // by the name of a network, once it is wanted: each is loaded once
   let name = "photographs";
-  let loaded = false;
+  let begun = null; // the last start, if no other network was chosen since
 
   function offer() {
-    const { about: told, bytes } = networks[name];
-    about.textContent = told;
+    const { about: text, bytes } = networks[name];
+    about.textContent = text;
+    const others = Object.keys(asks).length ? "" : `, and ${RUNTIME} for the program that runs it`;
+    begin.textContent = name in asks ? "Start it" : `Start it: loads ${(bytes / 1e6).toFixed(1)} MB${others}`;
     begin.hidden = false;
-    begin.disabled = false;
-    begin.textContent = `Start it: loads ${(bytes / 1e6).toFixed(1)} MB${loaded ? "" : `, and ${RUNTIME} for the program that runs it`}`;
+    begun = null;
+    told.textContent = "";
     place.replaceChildren();
   }
   begin.onclick = async () => {
-    const wanted = name;
-    begin.disabled = true;
+    if (begun) return;
+    const [wanted, start] = [name, {}];
+    begun = start;
     try {
-      const ask = await load(networks[name], (part) => {
-        if (wanted === name) begin.textContent = `Loading: ${Math.round(100 * part)} %`;
+      asks[wanted] ??= load(networks[wanted], (part) => {
+        if (wanted === name && begun) told.textContent = `Loading: ${Math.round(100 * part)} %`;
       });
-      loaded = true;
-      if (wanted !== name) return; // another was chosen in the meantime
+      const ask = await asks[wanted];
+      if (begun !== start) return; // another was chosen in the meantime
+      const focused = document.activeElement === begin;
       begin.hidden = true;
+      told.textContent = "";
       still?.remove();
       await run(element, place, wanted, ask);
+      if (focused) place.querySelector(".pictures button").focus();
     } catch (error) {
-      if (wanted === name) begin.textContent = `It does not start here: ${error.message}`;
+      delete asks[wanted];
+      if (begun === start) {
+        offer();
+        told.textContent = `It does not start here: ${error.message}`;
+      }
       throw error;
     }
   };
   const choice = chooser("network for", Object.keys(networks), name, (chosen) => { name = chosen; offer(); });
-  element.append(...(still ? [] : [make("div", { class: "controls" }, choice)]), about, begin, place);
+  element.append(...(still ? [] : [make("div", { class: "controls" }, choice)]), about, begin, told, place);
   offer();
 }
 
@@ -68,7 +80,8 @@ async function run(element, place, name, ask) {
     make("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": label, ...attributes });
   const warm = colorOf(getComputedStyle(element).getPropertyValue("--pool"));
   const stage = canvas("the whole picture, and the square that the network gets", { class: "stage" });
-  const view = canvas("what the network gets. The arrow keys cover a part of it, Escape uncovers it.", { tabindex: "0" });
+  const view = canvas("what the network gets. The arrow keys cover a part of it, Escape uncovers it.",
+    { tabindex: "0", role: "application" }); // so that a screen reader leaves it the arrow keys
   const where = canvas("where the evidence lies");
   const evidenceFor = make("span");
   const sideOfFilter = Math.sqrt(about.filters[0].length / 3);
@@ -96,8 +109,8 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
     state.square = { left: within(left, width - side), top: within(top, height - side), side };
     size.set(Math.round((100 * side) / Math.min(width, height)));
     const part = (value, room) => (room ? Math.round((100 * value) / room) : 50);
-    across.set(part(state.square.left, width - side), width === side);
-    down.set(part(state.square.top, height - side), height === side);
+    across.set(part(state.square.left, width - side), { fixed: width === side });
+    down.set(part(state.square.top, height - side), { fixed: height === side });
     drawStage(stage, state);
     update();
   }
@@ -141,10 +154,20 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
 
   const offered = [...await (name === "photographs" ? offerPhotographs(about) : offerShapes(about)), offerNoise(about)];
   const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail }, i) =>
-    make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i) }, thumbnail)));
+    make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i).catch(() => {
+      problem.textContent = `The ${label} did not arrive.`;
+    }) }, thumbnail)));
+  /** The last picture that was wished for counts, also where one before it arrives later. */
+  function wish() {
+    const own = {};
+    state.opening = own;
+    return () => own === state.opening;
+  }
   async function openOffered(i) {
+    const counts = wish();
     choose(i);
-    show(...await offered[i].open());
+    const opened = await offered[i].open();
+    if (counts()) show(...opened);
   }
   /** Mark a picture as chosen; none for one of the reader's own. */
   function choose(chosen) {
@@ -156,9 +179,11 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   }
 
   async function openFile(file) {
+    const counts = wish();
     try {
       const image = await createImageBitmap(file);
-      showOwn(image, image.width, image.height);
+      if (counts()) showOwn(image, image.width, image.height);
+      image.close();
     } catch {
       problem.textContent = "This file is no picture that the browser can read: choose a PNG, JPEG or WebP.";
     }
@@ -174,12 +199,13 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   };
 
   async function shoot() {
+    const counts = wish();
     const stream = await navigator.mediaDevices.getUserMedia({ video: true });
     try {
       const video = make("video", { autoplay: "", muted: "", playsinline: "" });
       video.srcObject = stream;
       await video.play();
-      showOwn(video, video.videoWidth, video.videoHeight);
+      if (counts()) showOwn(video, video.videoWidth, video.videoHeight);
     } finally {
       stream.getTracks().forEach((track) => track.stop());
     }
@@ -195,9 +221,6 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
     const now = (v / 100) * Math.min(state.picture.width, state.picture.height);
     moveTo(left + (side - now) / 2, top + (side - now) / 2, now);
   });
-  const amplitude = (i) => slider(`color shift, a${"\u2081\u2082\u2083"[i]}`,
-    { min: -3, max: 3, step: 0.05, value: 0, show: (v) => v.toFixed(2) },
-    (v) => { state.amplitudes[i] = v; update(); });
   const evidence = chooser("evidence for", ["its answer", ...about.classes], "its answer", (chosen) => {
     state.chosen = chosen === "its answer" ? null : about.classes.indexOf(chosen);
     update();
@@ -216,7 +239,7 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
     credit,
     make("div", { class: "controls" }, across, down, size, evidence),
     answer, bars,
-    make("div", { class: "controls" }, amplitude(0), amplitude(1), amplitude(2)),
+    make("div", { class: "controls" }, ...amplitudes("color shift, ", state, update)),
     make("p", {}, aboutFilters), maps);
   await openOffered(0);
   await state.running;
@@ -321,6 +344,7 @@ function coverByHand(view, state, update) {
   view.onpointerleave = () => cover(null);
   view.onkeydown = (event) => {
     const steps = { ArrowLeft: [-2, 0], ArrowRight: [2, 0], ArrowUp: [0, -2], ArrowDown: [0, 2] };
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own, such as Back
     if (event.key === "Escape") cover(null);
     if (!(event.key in steps)) return;
     event.preventDefault(); // the page would scroll

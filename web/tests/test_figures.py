@@ -87,8 +87,14 @@ def test_receptive_fields_of_networks_with_pools(figure: Callable, name: str) ->
         ]
         assert [row[-1] for row in cells(element)] == expected
         assert f"image: {expected[-1].split()[0]} px" in element.locator("svg").text_content()
+        of_stack = element.locator("label", has_text="layers of 3x3").locator("output")
+        assert of_stack.inner_text() == "\N{EN DASH}"  # the slider does not say what is drawn
         slide(element, "layers of 3x3", 3)
         assert element.get_by_label("network").input_value() == "your own"
+        assert of_stack.inner_text() == "3"
+        assert element.locator("details[open]").count() == 1  # what was opened stays open
+        element.get_by_label("kernels").fill("3 3 3 3")
+        assert of_stack.inner_text() == "4"
 
 
 def test_receptive_field_of_kernels_and_strides_of_ones_own(figure: Callable) -> None:
@@ -138,6 +144,8 @@ def test_configurations_have_the_numbers_of_vgglib(figure: Callable, name: str) 
         trace = vgglib.trace(name)
         total = ["total", "", f"{trace.parameters:,}", f"{trace.multiply_adds:,}", ""]
         assert cells(element) == [*expected, total]
+        element.get_by_label("fully connected").fill("12 3")
+        assert element.locator("details[open]").count() == 1  # what was opened stays open
         assert element.locator("svg rect").count() == len(expected)
 
 
@@ -345,6 +353,7 @@ def test_a_part_is_covered_by_pointer_and_by_keys(figure: Callable) -> None:
         free = after(page, element, lambda: page.mouse.move(0, 0))["planes"]
         assert torch.equal(free, before)
         view.focus()
+        page.keyboard.press("Alt+ArrowUp")  # not the figure's
         moved = after(page, element, lambda: page.keyboard.press("ArrowLeft"))["planes"]
         assert (moved == 0).all(dim=0)[12:20, 10:18].all()
         free = after(page, element, lambda: page.keyboard.press("Escape"))["planes"]
@@ -452,10 +461,16 @@ def test_a_network_that_does_not_arrive_is_told(visit: Callable) -> None:
         seen.page.route("**/photographs.onnx", lambda route: route.fulfill(status=404))
         button = seen.page.locator("[data-figure=try_it]").get_by_role("button")
         button.click()
-        seen.page.wait_for_function(
-            "document.querySelector('[data-figure=try_it] button').textContent.includes('404')"
-        )
-        assert "It does not start here: the server has no photographs.onnx" in button.inner_text()
+        told = seen.page.locator("[data-figure=try_it] [role=status]")
+        told.filter(has_text="404").wait_for()
+        assert "It does not start here: the server has no photographs.onnx" in told.inner_text()
+        # It may be tried again, and by the keyboard one is on the first picture then.
+        seen.page.unroute("**/photographs.onnx")
+        button.focus()
+        button.press("Enter")
+        seen.page.wait_for_selector("[data-figure=try_it][data-runs]")
+        seen.page.wait_for_function("document.activeElement.matches('.pictures button')")
+        assert told.inner_text() == ""
 
 
 def test_from_disk_the_figures_play_and_one_says_what_it_needs(browser, site: Path) -> None:
@@ -516,6 +531,22 @@ def test_each_record_is_a_point_that_leads_to_it(figure: Callable, data: str) ->
         assert sum(int(row[1] or 0) for row in rows) == len(records)
         for name, (accuracy, cost) in others.items():
             assert [f"{name} (others)", "", f"{accuracy:.2f}", f"{cost:g}"] in rows
+
+
+def test_points_are_gone_through_with_the_arrow_keys(figure: Callable) -> None:
+    with figure("trainings") as (page, element):
+        told = element.locator("p[aria-live]")
+        stops = element.locator(".drawing a[tabindex='0']")
+        assert stops.count() == 1
+        stops.focus()
+        found = [told.inner_text()]
+        for key in ("ArrowRight", "ArrowLeft", "End", "Home"):
+            page.keyboard.press(key)
+            found.append(told.inner_text())
+        assert found[0] == found[2] == found[4] and len({*found}) == 3
+        costs = [float(text.split(" for ")[1].split()[0]) for text in found]
+        assert costs[0] <= costs[1] <= costs[3]
+        assert stops.count() == 1
 
 
 def test_trainings_of_one_recipe(figure: Callable) -> None:
