@@ -547,8 +547,8 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     dense = over_center(fixed_32, "dense") + over_center(fixed_48, "dense")
     assert f"in {sum(gain > 0 for gain in dense)} of {len(dense)} comparisons (three" in text
     of_i = [average(over_center(scale, "dense")[:2]) for scale in own]  # two seeds
-    assert "where it took some 3 points off on average over the seeds, with $S = 48$ and" in text
-    assert "at $Q = 32$ with $S = 32$ it took nothing off" in text
+    assert "there it took some 3 points off on average over the seeds, with $S = 48$ and" in text
+    assert "At $Q = 32$ with $S = 32$ it took nothing off" in text
     of_i.append(average(over_center(jittered, "dense", (48,))[:2]))
     assert of_i[1:] == pytest.approx([3, 3], abs=0.5) and abs(of_i[0]) < 0.1
     # Dense or crops.
