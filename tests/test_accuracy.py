@@ -28,7 +28,8 @@ def small(monkeypatch, tmp_path):
     )
     recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "small", {"small": recipe})
-    monkeypatch.setattr(accuracy, "_KEPT_RECIPES", {"small", "fast"})
+    kept = dict.fromkeys(("I", "II"), (0, 1, 2))
+    monkeypatch.setattr(accuracy, "_KEPT_SEEDS", {"small": kept, "fast": kept})
     monkeypatch.setitem(NETWORKS, "small", ("I", "II"))
     parts = (Part("small", (0, 1), ("I",)), Part("small", (0,)))
     monkeypatch.setattr(accuracy, "PLAN", parts)
@@ -156,7 +157,7 @@ def test_a_record_of_other_images_does_not_pass_for_one_of_these(small, monkeypa
         accuracy.measure(small, (1,))
 
 
-def test_predictions_are_kept_of_three_seeds_of_the_named_recipes(small, monkeypatch):
+def test_predictions_are_kept_of_the_named_seeds_and_recipes(small, monkeypatch):
     other = replace(SERIES["small"]["small"], name="small without something")
     monkeypatch.setitem(SERIES, "others", {other.name: other})
     monkeypatch.setitem(NETWORKS, other.name, ("I",))
