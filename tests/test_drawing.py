@@ -43,3 +43,18 @@ def test_is_a_picture_in_notebooks_and_short_in_text():
     assert drawing._repr_svg_() == drawing.svg
     assert ElementTree.fromstring(drawing.svg).get("aria-label") == 'network "I" & co'
     assert len(repr(drawing)) < 60
+
+
+@pytest.mark.parametrize("size", [(32, 64), (64, 32)])
+def test_a_map_that_is_no_square_is_as_deep_as_it_is_wide(size):
+    svg = ElementTree.fromstring(draw_volumes(vgglib.trace("I", image_size=size)).svg)
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    first = svg.find("svg:g", space)
+    points = [
+        [tuple(map(float, point.split(","))) for point in polygon.get("points").split()]
+        for polygon in first.iterfind("svg:polygon", space)
+    ]
+    (bottom, back, *_), front = points[0], points[-1]
+    tall = max(y for _, y in front) - min(y for _, y in front)
+    assert 4 * (back[0] - bottom[0]) / tall == pytest.approx(size[1] / size[0], rel=0.01)
+    assert svg.find("svg:text", space).text == f"{size[0]}x{size[1]} px"

@@ -1,6 +1,7 @@
 """What a run is, as data: it survives a new release of torch, and notices what has changed."""
 
 import functools
+import importlib.util
 import json
 import types
 from dataclasses import dataclass, replace
@@ -279,6 +280,31 @@ def test_what_a_class_computes_with_is_noticed_wherever_it_stands(where):
         space["dataclass"] = dataclass
         exec(CHANGED[where].replace("VALUE", value).replace("NAME", name), space)
         told.append(json.loads(json.dumps(describe(space["Augment"]()))))
+    assert told[0] == told[1] != told[2]
+
+
+def test_a_changed_decorator_is_noticed(tmp_path):
+    text = """
+import functools
+
+def changed(function):
+    @functools.wraps(function)
+    def wrapper(images):
+        return function(images) OPERATION 2
+    return wrapper
+
+@changed
+def augment(images):
+    return images
+"""
+    told = []
+    for number, operation in enumerate("**+"):
+        path = tmp_path / f"{number}.py"
+        path.write_text(text.replace("OPERATION", operation))
+        spec = importlib.util.spec_from_file_location("somebodys", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        told.append(describe(module.augment))
     assert told[0] == told[1] != told[2]
 
 

@@ -31,7 +31,7 @@ class Drawing:
 def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") -> Drawing:
     """Draw the outputs of all layers, as in the pictures that VGG is known by, but to scale.
 
-    A box is as high as the map's side, and as thick as the map has channels. Vectors of features
+    A box is as high and as deep as the map, and as thick as the map has channels. Vectors of features
     have no side: they are bars, as long as they have features. Each of the three scales is the same
     for all layers. Normalizations change no shape and are left out.
 
@@ -43,7 +43,7 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
     rows = [r for r in trace if r.kind.startswith(tuple(LAYER_COLORS))]
     maps = [r for r in rows if len(r.output_shape) > 1]
     vectors = [r for r in rows if len(r.output_shape) == 1]
-    side = max(r.output_shape[1] for r in maps)
+    side = max(max(r.output_shape[1:]) for r in maps)
     most_channels = max(r.output_shape[0] for r in maps)
     most_features = max((r.output_shape[0] for r in vectors), default=1)
     x, middle, parts, former = 4.0, height / 2 + 30, [], None
@@ -53,18 +53,18 @@ def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") 
         if kind == "FC":
             tall, thick, depth = max(2.0, 0.8 * height * row.output_shape[0] / most_features), 4, 0
         else:
-            tall = max(1.5, height * row.output_shape[1] / side)
+            tall, wide = (max(1.5, height * pixels / side) for pixels in row.output_shape[1:])
             thick = max(1.5, 0.16 * height * row.output_shape[0] / most_channels)
-            depth = 0.25 * tall
+            depth = 0.25 * wide
         parts.append(f"<g><title>{row.layer}, {row.kind}: {shape}</title>")
         parts += _box(x, middle + tall / 2, thick, tall, depth, LAYER_COLORS[kind])
         parts.append("</g>")
         if kind == "conv" and row.output_shape[1:] != former:
             former = row.output_shape[1:]
-            text = f"{former[0]} px" if former[0] == side else f"{former[0]}"
-            parts.append(_text(x, middle + height / 2 + 16, text))
+            text = "x".join(map(str, dict.fromkeys(former)))  # a square by one of its sides
+            parts.append(_text(x, middle + height / 2 + 16, text + " px" * (max(former) == side)))
             parts.append(_text(x, middle + height / 2 + 30, f"{row.output_shape[0]} ch."))
-        x += thick + (0.25 * tall if depth else 0) * 0.45 + (9 if kind == "maxpool" else 4)
+        x += thick + 0.45 * depth + (9 if kind == "maxpool" else 4)
     right = x + 0.25 * height * 0.3
     size = f"0 0 {right:.0f} {height + 66:.0f}"
     words = description or f"{len(rows)} layers, from {maps[0].kind} to {rows[-1].kind}"

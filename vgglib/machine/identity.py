@@ -199,7 +199,8 @@ def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
         return {"function": _name(function)}
     code = function.__code__
     try:
-        source = textwrap.dedent(inspect.getsource(function)).strip()
+        # Of the code: of a function, a decorator's source would be passed over.
+        source = textwrap.dedent(inspect.getsource(code)).strip()
     except (OSError, TypeError):  # typed in where nothing keeps it
         source = [code.co_code.hex(), list(code.co_names)]
     outside = {}

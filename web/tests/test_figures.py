@@ -116,7 +116,12 @@ def test_receptive_field_of_kernels_and_strides_of_ones_own(figure: Callable) ->
 
 @pytest.mark.parametrize(
     ("kernels", "told"),
-    [("3 x", '"x" is no layer'), ("3/9", '"3/9" is no layer'), ("", "write 1 to 30 layers")],
+    [
+        ("3 x", '"x" is no layer'),
+        ("3/9", '"3/9" is no layer'),
+        ("1/2", "leaves pixels out"),
+        ("", "write 1 to 30 layers"),
+    ],
 )
 def test_kernels_that_cannot_be(figure: Callable, kernels: str, told: str) -> None:
     with figure("receptive_field") as (_, element):
