@@ -31,9 +31,9 @@ class Drawing:
 def draw_volumes(trace: Trace, *, height: float = 160.0, description: str = "") -> Drawing:
     """Draw the outputs of all layers, as in the pictures that VGG is known by, but to scale.
 
-    A box is as high and as deep as the map, and as thick as the map has channels. Vectors of features
-    have no side: they are bars, as long as they have features. Each of the three scales is the same
-    for all layers. Normalizations change no shape and are left out.
+    A box is as high and as deep as the map, and as thick as the map has channels. Vectors of
+    features have no side: they are bars, as long as they have features. Each of the three scales is
+    the same for all layers. Normalizations change no shape and are left out.
 
     Args:
         trace: of any network, see :func:`~vgglib.tracing.trace`.
