@@ -246,10 +246,13 @@ def test_networks_of_the_scales_are_tested_by_the_protocols(small, monkeypatch, 
     assert "with 1 once more" in capsys.readouterr().out
     # A network that is trained anew takes the tests of the old one with it, also when it is killed.
     (small.results / "cifar10-scale_8-I-1epochs-seed0.json").unlink()
+    (small.checkpoints / "cifar10-scale_8_to_16-I-1epochs-seed0.pt").unlink()
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(accuracy, "run_series", lambda *args, **options: 1 / 0)
         accuracy.measure(small)
-    assert not any(path.exists() for path in written)
+    assert "1 of   2 done" in (said := capsys.readouterr().out) and "with 1 once more" in said
+    left = [path for path in written if path.exists()]
+    assert left == [path for path in written if "-scale_8_to_16-" in path.name]
     accuracy.measure(small)
     assert all(path.exists() for path in written)
 

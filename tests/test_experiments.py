@@ -810,3 +810,7 @@ def test_what_a_later_network_cannot_be_is_said_before_the_first_is_trained(
     monkeypatch.setattr(training, "train_epoch", lambda *args, **kw: pytest.fail("trained"))
     with pytest.raises(ValueError, match=message):
         experiments.run_series(names, data, replace(RECIPES["classic"], width=1.0, **changed))
+    with pytest.raises(TypeError, match="recipe must be a Recipe, such as"):
+        experiments.run_series(names, data, "classic")
+    with pytest.raises(ValueError, match=r"^unknown rule 'pots'"):
+        experiments.run_series(names, data, RECIPES["classic"], rule="pots")

@@ -102,7 +102,7 @@ def test_a_real_training_on_the_cpu_leaves_records_of_the_published_form(
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     options = ["--device", "cpu", "--data", str(image_folder), "--epochs", "1", "--seconds", "300"]
     real = gpu.plan
-    name = "quick on pets seed 0 --epochs 1"
+    name = f"quick on {image_folder} seed 0 --epochs 1"
     monkeypatch.setattr(gpu, "plan", lambda *given: [p for p in real(*given) if p.name == name])
     state = call(*options, "--recipes", "quick", "--seeds", "1")
     assert state["parts"][name]["status"] == "done", state["parts"]

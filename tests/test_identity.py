@@ -308,6 +308,11 @@ def augment(images):
     assert told[0] == told[1] != told[2]
 
 
+def test_a_decorator_of_a_library_is_not_told_by_its_source():
+    told = describe(torch.no_grad()(by_a_global))
+    assert told["source"] == describe(by_a_global)["source"]
+
+
 def test_a_compiled_function_is_told_as_the_function():
     assert describe(torch.compile(by_a_global)) == describe(by_a_global)
 

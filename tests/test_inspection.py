@@ -174,11 +174,12 @@ def test_a_preferred_image_raises_its_class(model):
     assert torch.equal(found, again)
 
 
-def test_average_pools_are_pools():
+@pytest.mark.parametrize("pool", [nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(4)])
+def test_average_pools_are_pools(pool):
     net = vgg("I", width=1 / 16).eval()
     images, classes = torch.rand(2, 3, 32, 32), torch.tensor([3, 3])
     of_second = class_activation(net, images, classes, pool=2)
-    net.features.pool3 = nn.AvgPool2d(2)
+    net.features.pool3 = pool
     of_last = class_activation(net, images, classes)
     assert torch.equal(of_last, class_activation(net, images, classes, pool=3))
     assert not torch.equal(class_activation(net, images, classes, pool=2), of_last)

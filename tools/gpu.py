@@ -9,7 +9,7 @@ records of the published form, and the end of each log. Given the state of an ea
 what that left undone. ``--records FOLDER`` writes the records of the state as files.
 
 It needs torch and torchvision, and leaves out what it lacks the rest for: a training needs
-safetensors and tqdm, the tests pytest besides, a chapter papermill and ipykernel.
+safetensors and tqdm, the tests pytest besides, a chapter papermill, ipykernel and matplotlib.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def plan(given: argparse.Namespace, work: Path) -> list[Part]:
     def training(recipe: str, seed: int, data: str = given.data, *more: str) -> Part:
         where = ["--data", data, "--downloads", given.downloads]
         command = ["-m", "vgglib", "--recipe", recipe, "--seeds", str(seed), *where, *shared]
-        # With all that tells it from another: what is done by its name is not done again.
-        name = " ".join([recipe, *more[1:], "on", Path(data).name, f"seed {seed}", *epochs])
+        # What is done by its name is not done again.
+        name = " ".join([recipe, *more[1:], "on", data, f"seed {seed}", *epochs])
         return Part(name, (*command, *epochs, *more), PACKAGE)
 
     parts = [Part("tests", ("-m", "pytest", "-q", "-x", *given.tests), (*PACKAGE, "pytest"))]
@@ -75,7 +75,7 @@ def plan(given: argparse.Namespace, work: Path) -> list[Part]:
         parts.append(training("quick", 0, "shapes", "--precision", "float16"))
     chapter = ["chapters/training.ipynb", str(work / "training.ipynb"), "-p", "DEVICE"]
     chapter += [given.device, "--cwd", str(work), "--no-progress-bar"]
-    needs = (*PACKAGE, "papermill", "ipykernel")
+    needs = (*PACKAGE, "papermill", "ipykernel", "matplotlib")
     parts.append(Part("chapter", ("-m", "papermill", *chapter), needs))
     return parts
 

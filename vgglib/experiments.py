@@ -14,6 +14,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from vgglib.architecture import VGG
+from vgglib.checks import check_choice
 from vgglib.configurations import check_names, vgg
 from vgglib.data import Data
 from vgglib.evaluation import Evaluation, accuracy_by_views, evaluate
@@ -25,7 +26,7 @@ from vgglib.records import check_replaceable, run_name, write_predictions, write
 from vgglib.statistics import whitening_filters
 from vgglib.tracing import trace
 from vgglib.training import Training, train
-from vgglib.transfer import Transfer, match_layers, transfer_weights
+from vgglib.transfer import RULES, Transfer, match_layers, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,
     RandomHorizontalFlip,
@@ -134,8 +135,7 @@ def run_experiment(
         OSError: a folder cannot be written; found out before the training.
         FloatingPointError: the training diverged.
     """
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe must be a Recipe, such as RECIPES['quick'], got {recipe!r}")
+    _check_recipe(recipe)
     if not len(data.test):
         raise ValueError("there are no test images: load the data with one or more")
     device = choose_device(device)
@@ -244,6 +244,7 @@ def run_series(
             the later networks is refused before the first is trained.
     """
     names = check_names("names", names)
+    _check_recipe(recipe)
     _check_series(names, data, recipe, options.get("rule", "post"))
     experiments: dict[str, Experiment] = {}
     shallow = None
@@ -254,6 +255,11 @@ def run_series(
         if recipe.grows:
             shallow = experiments[name].model
     return experiments
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe, such as RECIPES['quick'], got {recipe!r}")
 
 
 def make_network(name: str, data: Data, recipe: Recipe, seed: int = 0) -> VGG:
@@ -310,6 +316,7 @@ def _first_convolution(model: VGG) -> nn.Conv2d:
 
 def _check_series(names: Sequence[str], data: Data, recipe: Recipe, rule: str) -> None:
     """Refuse networks of which a later one would stop the work after hours of training."""
+    check_choice("rule", rule, RULES)
     with torch.device("meta"):
         networks = [_configured(name, data, recipe) for name in names]
     for at in range(1, len(names)) if recipe.grows else ():

@@ -15,7 +15,7 @@ from vgglib.architecture import VGG, check_images, unwrap
 from vgglib.checks import check_int, check_tensors
 from vgglib.evaluation import evaluating
 
-_POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d)
+_POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
 
 def activations(model: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:

@@ -324,8 +324,7 @@ def multiply_adds(
         ValueError: as :func:`predict_by`.
     """
     check_scales(protocol, network)
-    square = image_size is None or isinstance(image_size, int)
-    height, width = (1, 1) if square else image_size
+    height, width = image_size if isinstance(image_size, Sequence) else (1, 1)
     of_crop = trace(network)
     connected = sum(row.multiply_adds for row in of_crop if row.layer.startswith("classifier."))
     total = 0

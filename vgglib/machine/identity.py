@@ -198,9 +198,11 @@ def _function(function: FunctionType, parts: Callable) -> dict[str, Any]:
     if _package(function) in _LIBRARIES:
         return {"function": _name(function)}
     code = function.__code__
+    # Of what a decorator made, the decorator's source, but not that of a library, which may change.
+    made_by = function.__globals__.get("__name__", "").partition(".")[0]
     try:
-        # Of the code: of a function, a decorator's source would be passed over.
-        source = textwrap.dedent(inspect.getsource(code)).strip()
+        source = inspect.getsource(function if made_by in _LIBRARIES else code)
+        source = textwrap.dedent(source).strip()
     except (OSError, TypeError):  # typed in where nothing keeps it
         source = [code.co_code.hex(), list(code.co_names)]
     outside = {}

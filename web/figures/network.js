@@ -11,7 +11,10 @@ export const beside = (name) => new URL(name, HERE).href;
 export async function load(about, told) {
   runtime ??= await import(beside("onnxruntime/ort.wasm.bundle.min.mjs"));
   runtime.env.wasm.numThreads = 1; // more need headers that a static server does not send
-  const session = await runtime.InferenceSession.create(await download(about, told));
+  // Its own download would fail for good if it failed once.
+  runtime.env.wasm.wasmBinary ??= await download("onnxruntime/ort-wasm-simd-threaded.wasm");
+  const network = await download(about.file, (bytes) => told(Math.min(1, bytes / about.bytes)));
+  const session = await runtime.InferenceSession.create(network);
   const classes = about.classes.length;
 
   /**
@@ -42,7 +45,7 @@ export async function load(about, told) {
   };
 }
 
-async function download({ file, bytes }, told) {
+async function download(file, told = () => {}) {
   const answer = await fetch(beside(file));
   if (!answer.ok) throw new Error(`the server has no ${file} (${answer.status})`);
   const parts = [];
@@ -52,7 +55,7 @@ async function download({ file, bytes }, told) {
     if (done) break;
     parts.push(value);
     arrived += value.length;
-    told(Math.min(1, arrived / bytes));
+    told(arrived);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }

@@ -16,11 +16,12 @@ export function readLayers(text) {
     if (!(kernel >= 1 && kernel <= 15 && stride >= 1 && stride <= 8)) {
       throw new Error(`"${word}" is no layer: write kernels from 1 to 15, and strides to 8 after a slash, such as 3 3 2/2`);
     }
-    if (Number(stride) > Number(kernel)) {
-      throw new Error(`"${word}" leaves pixels out: the stride may be as large as the kernel here, and no larger`);
-    }
     return { kernel: Number(kernel), stride: Number(stride) };
   });
+  const gaps = layers.slice(0, -1).find(({ kernel, stride }) => stride > kernel); // of the last the stride is not seen
+  if (gaps) {
+    throw new Error(`"${gaps.kernel}/${gaps.stride}" leaves pixels out: the stride may be as large as the kernel here, and no larger`);
+  }
   if (!layers.length || layers.length > 30) throw new Error("write 1 to 30 layers, such as 3 3 2/2");
   return layers;
 }

@@ -45,20 +45,25 @@ export function start(element) {
     if (begun) return;
     const [wanted, start] = [name, {}];
     begun = start;
+    told.textContent = "Loading";
     try {
       asks[wanted] ??= load(networks[wanted], (part) => {
-        if (wanted === name && begun) told.textContent = `Loading: ${Math.round(100 * part)} %`;
+        if (wanted === name && begun) told.textContent = `Loading: ${10 * Math.floor(10 * part)} %`;
+      }).catch((error) => {
+        delete asks[wanted];
+        throw error;
       });
       const ask = await asks[wanted];
-      if (begun !== start) return; // another was chosen in the meantime
+      const counts = () => begun === start; // no other was chosen in the meantime
+      if (!counts()) return;
       const focused = document.activeElement === begin;
       begin.hidden = true;
       told.textContent = "";
       still?.remove();
-      await run(element, place, wanted, ask);
-      if (focused) place.querySelector(".pictures button").focus();
+      await run(element, place, wanted, ask, counts);
+      const lost = document.activeElement === document.body;
+      if (focused && lost && counts()) place.querySelector(".pictures button").focus();
     } catch (error) {
-      delete asks[wanted];
       if (begun === start) {
         offer();
         told.textContent = `It does not start here: ${error.message}`;
@@ -71,7 +76,7 @@ export function start(element) {
   offer();
 }
 
-async function run(element, place, name, ask) {
+async function run(element, place, name, ask, counts) {
   const about = networks[name];
   const state = {
     picture: null, square: null, amplitudes: [0, 0, 0], cover: null, chosen: null, own: false, running: Promise.resolve(),
@@ -154,20 +159,22 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
 
   const offered = [...await (name === "photographs" ? offerPhotographs(about) : offerShapes(about)), offerNoise(about)];
   const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail }, i) =>
-    make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i).catch(() => {
-      problem.textContent = `The ${label} did not arrive.`;
-    }) }, thumbnail)));
-  /** The last picture that was wished for counts, also where one before it arrives later. */
-  function wish() {
+    make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i) }, thumbnail)));
+  /** Says whether this is still the last picture that was asked for, once it is there. */
+  function opening() {
     const own = {};
     state.opening = own;
     return () => own === state.opening;
   }
   async function openOffered(i) {
-    const counts = wish();
+    const last = opening();
     choose(i);
-    const opened = await offered[i].open();
-    if (counts()) show(...opened);
+    try {
+      const opened = await offered[i].open();
+      if (last()) show(...opened);
+    } catch {
+      problem.textContent = `The ${offered[i].label} did not arrive.`;
+    }
   }
   /** Mark a picture as chosen; none for one of the reader's own. */
   function choose(chosen) {
@@ -179,10 +186,10 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   }
 
   async function openFile(file) {
-    const counts = wish();
+    const last = opening();
     try {
       const image = await createImageBitmap(file);
-      if (counts()) showOwn(image, image.width, image.height);
+      if (last()) showOwn(image, image.width, image.height);
       image.close();
     } catch {
       problem.textContent = "This file is no picture that the browser can read: choose a PNG, JPEG or WebP.";
@@ -199,13 +206,13 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   };
 
   async function shoot() {
-    const counts = wish();
     const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    const last = opening();
     try {
       const video = make("video", { autoplay: "", muted: "", playsinline: "" });
       video.srcObject = stream;
       await video.play();
-      if (counts()) showOwn(video, video.videoWidth, video.videoHeight);
+      if (last()) showOwn(video, video.videoWidth, video.videoHeight);
     } finally {
       stream.getTracks().forEach((track) => track.stop());
     }
@@ -228,6 +235,7 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   dragSquare(stage, state, moveTo);
   coverByHand(view, state, update);
 
+  if (!counts()) return;
   place.replaceChildren(
     make("p", {}, "Choose a picture, or drop one of yours anywhere in this box."), pictures,
     make("div", { class: "controls" }, make("label", {}, make("span", {}, "your own"), file), camera),

@@ -119,7 +119,7 @@ def test_receptive_field_of_kernels_and_strides_of_ones_own(figure: Callable) ->
     [
         ("3 x", '"x" is no layer'),
         ("3/9", '"3/9" is no layer'),
-        ("1/2", "leaves pixels out"),
+        ("1/2 3", '"1/2" leaves pixels out'),
         ("", "write 1 to 30 layers"),
     ],
 )
@@ -471,6 +471,10 @@ def test_a_network_that_does_not_arrive_is_told(visit: Callable) -> None:
         assert "It does not start here: the server has no photographs.onnx" in told.inner_text()
         # It may be tried again, and by the keyboard one is on the first picture then.
         seen.page.unroute("**/photographs.onnx")
+        seen.page.route("**/*.wasm", lambda route: route.fulfill(status=500))
+        button.click()
+        told.filter(has_text="500").wait_for()
+        seen.page.unroute("**/*.wasm")
         button.focus()
         button.press("Enter")
         seen.page.wait_for_selector("[data-figure=try_it][data-runs]")
