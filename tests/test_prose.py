@@ -27,7 +27,9 @@ def chapter_text(name):
 
 def test_what_is_said_of_modern():
     (one,), (two,), (three,) = (on_cifar10("modern", name) for name in ("I", "II", "III"))
-    classic, (second,) = (on_cifar10("classic", name) for name in ("I", "II"))
+    classic, seconds = (on_cifar10("classic", name) for name in ("I", "II"))
+    assert (len(classic), len(seconds)) == (3, 2)
+    second = max(seconds, key=top_1)
     text = chapter_text("ten_years_later")
     said = (
         f"`modern` gives I {top_1(one):.2f} %, II {top_1(two):.2f} % and III {top_1(three):.2f} %"
@@ -35,9 +37,9 @@ def test_what_is_said_of_modern():
     assert f"{said}, one seed each." in text
     ahead = top_1(one) - max(map(top_1, classic)), top_1(two) - top_1(second)
     best = max(map(top_1, classic))
-    said = f"I is {ahead[0]:.1f} points ahead of the better of `classic`'s two trainings of it"
-    said += f" ({best:.1f} %), and II {ahead[1]:.1f} points ahead of `classic`'s II, for less than"
-    assert f"{said} half of what these cost." in text
+    said = f"I is {ahead[0]:.1f} points ahead of the best of `classic`'s three trainings of it"
+    said += f" ({best:.1f} %), and II {ahead[1]:.1f} points ahead of the better of its two of II"
+    assert f"{said} ({top_1(second):.1f} %), for less than half of what these cost." in text
     first, of_second = classic[0]["training_pflop"], second["training_pflop"]
     shares = one["training_pflop"] / first, two["training_pflop"] / (first + of_second)
     assert all(0.4 < share < 0.45 for share in shares)
@@ -45,7 +47,7 @@ def test_what_is_said_of_modern():
     assert "with them it is about half" in text
     assert all(1.12 * share == pytest.approx(0.5, rel=0.03) for share in shares)
     said = "III cost as much as `classic`'s II with its start (with them 18 % more), and is"
-    assert f"{said} {top_1(three) - top_1(second):.1f} points ahead of that." in text
+    assert f"{said} {top_1(three) - top_1(second):.1f} points ahead of the better one." in text
     assert three["training_pflop"] == pytest.approx(first + of_second, rel=0.01)
     said = f"II is {top_1(two) - top_1(one):.2f} points ahead of I, and III"
     said += f" {top_1(three) - top_1(two):.2f} points ahead of II. Depth paid at equal epochs"
@@ -73,11 +75,15 @@ def test_what_is_said_of_the_least_computation():
     number = {2: "two", 3: "three", 4: "four", 5: "five", 10: "ten"}[len(fast)]
     said = f"is right in {by_views['2']:.2f} % of the test images, in the mean of its {number}"
     assert f"{said} seeds, for {cost:.3f} PFLOP" in text
-    (second,) = on_cifar10("classic", "II")
-    points = by_views["2"] - second["top_k_accuracy"][0]
-    assert f"That is {points:.1f} points more than the one training of `classic`'s II" in text
+    seconds = on_cifar10("classic", "II")
+    second = seconds[0]
+    points = by_views["2"] - average(map(top_1, seconds))
+    said = (
+        "points more than `classic`'s II in the mean of its two trainings, which cost, with their"
+    )
+    assert f"That is {points:.1f} {said} start," in text and len(seconds) == 2
     way = second["training_pflop"] + on_cifar10("classic", "I")[0]["training_pflop"]
-    assert f"which cost, with its start, {way / cost:.1f} times as much" in text
+    assert f"which cost, with their start, {way / cost:.1f} times as much" in text
     assert {r["validation_images"] for r in fast} == {0} and "on all 50,000 images" in text
     accuracy, _ = PUBLIC_TRAININGS["airbench94_muon"]
     assert f"over 200 trainings is {accuracy:.2f} %, with six views" in text
@@ -179,9 +185,9 @@ def test_what_is_said_of_the_ablation():
         for r in read_records(book_results())
         if (r["dataset"], r["recipe"], r["model"]) == ("cifar10", "classic", "I")
     ]
-    better, worse = sorted((r["top_k_accuracy"][0] for r in whole), reverse=True)
-    assert "as good as the better of two trainings of the whole network I" in text
-    assert f"which reached {better:.0f} and {worse:.0f} %" in text and abs(ends[1] - better) < 0.3
+    worst, _, best = sorted(map(top_1, whole))
+    assert "as good as the best of three trainings of the whole network I" in text
+    assert f"which reached {worst:.0f} to {best:.0f} %" in text and abs(ends[1] - best) < 0.3
     # With Muon's products, which the page prints: 2.8 % more for a quarter of I.
     cost = vgglib.training_pflop(vgglib.trace("I", width=0.25).multiply_adds, 8 * 45_000)
     dear, cheap = whole[0]["training_pflop"], 1.028 * cost
@@ -326,20 +332,30 @@ def test_what_results_says_of_the_networks_on_photographs():
     accuracies = twin["history"]["validation_top_1"]
     lost = accuracies[-2] - accuracies[-1]
     assert f"after an epoch that lost {lost:.1f} points, and is" in text
-    behind = top_1["I"] - twin["top_k_accuracy"][0]
-    assert f"is {behind:.1f} points behind its twin on the test images" in text
+    by_seed = {
+        (r["model"], r["seed"]): r for name in ("I", "II") for r in on_cifar10("classic", name)
+    }
+    of = {key: record["top_k_accuracy"][0] for key, record in by_seed.items()}
+    assert list(of) == [("I", 0), ("I", 1), ("I", 2), ("II", 0), ("II", 2)]
+    behind = [of["I", seed] - of["I", 1] for seed in (0, 2)]
+    said = "is {:.1f} and {:.1f} points behind the other two on the test images".format(*behind)
+    assert said in text
+    post = {name: row[0] for name, row in POST_ACCURACIES.items()}
+    said = "Of the two seeds of II one is ahead by {:.1f} points, and the other by {:.1f}. Of the"
+    assert said.format(*(of["II", seed] - post["II"] for seed in (0, 2))) in text
+    said = "three seeds of I two are ahead by {:.1f} and {:.1f} points, and the third by less than"
+    assert f"{said.format(*(of['I', s] - post['I'] for s in (0, 2)))} half a point." in text
+    assert 0 < of["I", 1] - post["I"] < 0.5
     post = POST_ACCURACIES
-    better = top_1["I"] - post["I"][0], top_1["II"] - post["II"][0]
-    said = (
-        "II is ahead by {1:.1f} points. Of the two seeds of I one is ahead by {0:.1f} points, and"
-    )
-    assert f"{said.format(*better)} the other by less than half a point." in text
-    assert 0 < twin["top_k_accuracy"][0] - post["I"][0] < 0.5
-    # Of two numbers the deviation is their distance divided by the root of 2.
-    assert "for our I by `classic` it is five to six times that error" in text
-    of_one = (top_1["I"] + twin["top_k_accuracy"][0]) / 200
-    error_of_one = 100 * (of_one * (1 - of_one) / 10_000) ** 0.5
-    assert behind / 2**0.5 / error_of_one == pytest.approx(5.5, abs=0.5)
+    assert "for our I by `classic` it is four times that error" in text
+    of_one = [value for (name, _), value in of.items() if name == "I"]
+    part = average(of_one) / 100
+    error_of_one = 100 * (part * (1 - part) / 10_000) ** 0.5
+    assert stdev(of_one) / error_of_one == pytest.approx(4, abs=0.5)
+    said = f"with seed 2 it is {of['I', 2] - of['II', 2]:.2f} points *behind* ({of['I', 2]} %)"
+    assert said in text
+    said = f"II with seed 2 is {of['II', 0] - of['II', 2]:.1f} points behind the other II"
+    assert said in text and len({*by_seed["II", 2]["history"]["learning_rate"]}) == 1
     at_top_1, at_top_5 = (post["III"][k] - post["II"][k] for k in (0, 4))
     said = f"III is {at_top_1:.2f} points ahead of its II at top-1, and {-at_top_5:.2f} points"
     assert said in text
@@ -362,13 +378,14 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert sum(each) / each[0] == pytest.approx(3, rel=0.05)
 
     claims = {
-        "I": "For I with seed 0 that is after epoch {}, and the next epoch is {:.1f} points better",
-        "II": "For II it is after epoch {}, and its last epoch is {:.1f} points better",
+        ("I", 0): "For I with seed 0 that is after epoch {}, and the next epoch is {:.1f} points",
+        ("I", 2): "with seed 2 it is after epoch {}, and the next one {:.1f} points better",
+        ("II", 0): "For II with seed 0 it is after epoch {}, and its last epoch is {:.1f} points",
     }
-    for name, claim in claims.items():
-        history = records[name]["history"]
+    for key, claim in claims.items():
+        history = by_seed[key]["history"]
         rates, accuracies = history["learning_rate"], history["validation_top_1"]
-        fell = rates.index(min(rates))
+        fell = next(i for i, rate in enumerate(rates) if rate < rates[0])
         assert claim.format(fell, accuracies[fell] - accuracies[fell - 1]) in text
     assert fell == len(rates) - 1
     assert accuracies[-1] - accuracies[-2] == pytest.approx(
@@ -502,9 +519,13 @@ def test_what_is_said_of_starts_on_photographs():
     assert f"So only three epochs, {at_first:,} of the {steps:,} steps, had the full one" in text
     cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
     assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
-    assert "in the full-length ones on photographs II ends [above I](results.ipynb)" in text
-    one, two = ([r["top_k_accuracy"][0] for r in on_cifar10("classic", n)] for n in ("I", "II"))
-    assert min(two) > max(one)
+    said = "II ends [above its I](results.ipynb) with one of two seeds, and level with it with the"
+    assert f"in the full-length ones on photographs {said} other" in text
+    one, two = (
+        {r["seed"]: r["top_k_accuracy"][0] for r in on_cifar10("classic", name)}
+        for name in ("I", "II")
+    )
+    assert two[0] > one[0] + 1 and two[2] == pytest.approx(one[2], abs=0.2) and len(two) == 2
 
 
 def test_what_is_said_of_the_papers_tests_in_miniature():
