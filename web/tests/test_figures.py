@@ -149,9 +149,9 @@ def test_configurations_have_the_numbers_of_vgglib(figure: Callable, name: str) 
         trace = vgglib.trace(name)
         total = ["total", "", f"{trace.parameters:,}", f"{trace.multiply_adds:,}", ""]
         assert cells(element) == [*expected, total]
+        assert element.locator("svg rect").count() == len(expected)
         element.get_by_label("fully connected").fill("12 3")
         assert element.locator("details[open]").count() == 1  # what was opened stays open
-        assert element.locator("svg rect").count() == len(expected)
 
 
 def test_a_network_of_ones_own(figure: Callable) -> None:
@@ -460,21 +460,22 @@ def test_once_loaded_it_works_offline(figure: Callable) -> None:
         page.context.set_offline(False)
 
 
-def test_a_network_that_does_not_arrive_is_told(visit: Callable) -> None:
+def test_a_network_that_does_not_arrive_is_told_and_asked_for_again(visit: Callable) -> None:
     with visit("pages/try_it.html") as seen:
         seen.page.wait_for_selector("[data-figure=try_it][data-ready=yes]")
-        seen.page.route("**/photographs.onnx", lambda route: route.fulfill(status=404))
         button = seen.page.locator("[data-figure=try_it]").get_by_role("button")
-        button.click()
         told = seen.page.locator("[data-figure=try_it] [role=status]")
-        told.filter(has_text="404").wait_for()
+
+        def refuse(status: int) -> Callable:
+            return lambda route: route.fulfill(status=status)
+
+        for name, status in {"*.wasm": 500, "photographs.onnx": 404}.items():
+            seen.page.route(f"**/{name}", refuse(status))
+            button.click()
+            told.filter(has_text=str(status)).wait_for()
+            seen.page.unroute(f"**/{name}")
         assert "It does not start here: the server has no photographs.onnx" in told.inner_text()
-        # It may be tried again, and by the keyboard one is on the first picture then.
-        seen.page.unroute("**/photographs.onnx")
-        seen.page.route("**/*.wasm", lambda route: route.fulfill(status=500))
-        button.click()
-        told.filter(has_text="500").wait_for()
-        seen.page.unroute("**/*.wasm")
+        # By the keyboard one is on the first picture then.
         button.focus()
         button.press("Enter")
         seen.page.wait_for_selector("[data-figure=try_it][data-runs]")
