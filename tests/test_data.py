@@ -341,8 +341,9 @@ def test_the_training_batches_stand_in_their_order(tmp_path, cifar10):
 
 def test_cifar10_that_is_there_is_not_downloaded_again(tmp_path, cifar10):
     _, calls = cifar10
-    load_data("cifar10", root=tmp_path)
-    load_data("cifar10", root=tmp_path)
+    data = load_data("cifar10", root=tmp_path)
+    assert load_data("cifar10", root=tmp_path).fingerprint == data.fingerprint
+    assert load_data("cifar10", root=tmp_path / CIFAR10_FOLDER).fingerprint == data.fingerprint
     assert len(calls) == 1
 
 

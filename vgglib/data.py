@@ -305,7 +305,8 @@ def load_data(
             ``test/<class>/*`` images, and ``val/<class>/*`` if its validation split is not to be
             drawn. Without ``test``, ``val`` is taken for it; without all of them, a fifth of each
             class; with a warning.
-        root: where downloads go.
+        root: where downloads go, and are looked for; for CIFAR-10 also its own folder,
+            ``cifar-10-batches-bin``, where the files lie.
         image_size: side in pixels that shapes are drawn at. Images of a folder are rescaled so that
             their smaller side has it, and the square in the middle is kept.
         validation: fraction of the training set, from 0 to below 1, that is held out, in each
@@ -423,6 +424,8 @@ def _load_shapes(
 def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
     if image_size != 32:
         raise ValueError(f"CIFAR-10 has images of 32x32, got image_size {image_size}")
+    if root.resolve().name == CIFAR10_FOLDER:  # where the files themselves lie
+        root = root.resolve().parent
     files = {root / CIFAR10_FOLDER / name: md5 for name, md5 in CIFAR10_FILES.items()}
     # By content: a damaged copy or one with other images has the right sizes, too.
     if not all(check_integrity(file, md5) for file, md5 in files.items()):
