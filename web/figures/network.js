@@ -7,6 +7,9 @@ let runtime;
 /** The address of a file beside the scripts. */
 export const beside = (name) => new URL(name, HERE).href;
 
+/** Whether the program that runs networks has arrived, so that only they are still to be loaded. */
+export const programIsHere = () => Boolean(runtime?.env.wasm.wasmBinary);
+
 /** Load a network that networks.json describes. Calls `told` with the part that has arrived, 0 to 1. */
 export async function load(about, told) {
   runtime ??= await import(beside("onnxruntime/ort.wasm.bundle.min.mjs"));

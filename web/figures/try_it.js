@@ -4,7 +4,7 @@ import { amplitudes, shift } from "./color_shift.js";
 import credits from "./credits.json";
 import { chooser, make, picture, slider, thousands } from "./dom.js";
 import images from "./images.png";
-import { beside, load } from "./network.js";
+import { beside, load, programIsHere } from "./network.js";
 import networks from "./networks.json";
 import { colorOf, noise, readPixels, shrink } from "./photo.js";
 import { labels } from "./predictions.json";
@@ -34,8 +34,9 @@ export function start(element) {
   function offer() {
     const { about: text, bytes } = networks[name];
     about.textContent = text;
-    const others = Object.keys(asks).length ? "" : `, and ${RUNTIME} for the program that runs it`;
-    begin.textContent = name in asks ? "Start it" : `Start it: loads ${(bytes / 1e6).toFixed(1)} MB${others}`;
+    const program = programIsHere() || Object.keys(asks).length; // or on its way
+    const andProgram = program ? "" : `, and ${RUNTIME} for the program that runs it`;
+    begin.textContent = name in asks ? "Start it" : `Start it: loads ${(bytes / 1e6).toFixed(1)} MB${andProgram}`;
     begin.hidden = false;
     begun = null;
     told.textContent = "";
@@ -80,6 +81,7 @@ async function run(element, place, name, ask, counts) {
   const about = networks[name];
   const state = {
     picture: null, square: null, amplitudes: [0, 0, 0], cover: null, chosen: null, own: false, running: Promise.resolve(),
+    asked: 0, arrived: 0, // pictures, counted in the order in which they are asked for
   };
   const canvas = (label, attributes = {}) =>
     make("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": label, ...attributes });
@@ -160,18 +162,21 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   const offered = [...await (name === "photographs" ? offerPhotographs(about) : offerShapes(about)), offerNoise(about)];
   const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail }, i) =>
     make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i) }, thumbnail)));
-  /** Says whether this is still the last picture that was asked for, once it is there. */
+  /** For a picture that is asked for: says, once it is there, whether a later one is there already. */
   function opening() {
-    const own = {};
-    state.opening = own;
-    return () => own === state.opening;
+    const number = ++state.asked;
+    return () => {
+      const last = number > state.arrived;
+      if (last) state.arrived = number;
+      return last;
+    };
   }
   async function openOffered(i) {
-    const last = opening();
+    const isLast = opening();
     choose(i);
     try {
       const opened = await offered[i].open();
-      if (last()) show(...opened);
+      if (isLast()) show(...opened);
     } catch {
       problem.textContent = `The ${offered[i].label} did not arrive.`;
     }
@@ -186,10 +191,10 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   }
 
   async function openFile(file) {
-    const last = opening();
+    const isLast = opening();
     try {
       const image = await createImageBitmap(file);
-      if (last()) showOwn(image, image.width, image.height);
+      if (isLast()) showOwn(image, image.width, image.height);
       image.close();
     } catch {
       problem.textContent = "This file is no picture that the browser can read: choose a PNG, JPEG or WebP.";
@@ -207,12 +212,12 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
 
   async function shoot() {
     const stream = await navigator.mediaDevices.getUserMedia({ video: true });
-    const last = opening();
+    const isLast = opening();
     try {
       const video = make("video", { autoplay: "", muted: "", playsinline: "" });
       video.srcObject = stream;
       await video.play();
-      if (last()) showOwn(video, video.videoWidth, video.videoHeight);
+      if (isLast()) showOwn(video, video.videoWidth, video.videoHeight);
     } finally {
       stream.getTracks().forEach((track) => track.stop());
     }

@@ -394,6 +394,33 @@ def test_a_picture_of_ones_own(figure: Callable, tmp_path: Path) -> None:
         torch.testing.assert_close(planes[:, :, :10], white, rtol=0, atol=1e-5)
 
 
+def test_the_last_picture_that_arrives_is_shown(figure: Callable, tmp_path: Path) -> None:
+    """What fails does not stop one on its way, and what comes too late is not shown."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "slow.png")
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    hold = """() => {
+        const decode = window.createImageBitmap;
+        window.createImageBitmap = (file) => file.name === "slow.png"
+            ? new Promise((resolve) => { window.release = () => resolve(decode(file)); })
+            : decode(file);
+    }"""
+    with running(figure) as (page, element):
+        page.evaluate(hold)
+        choose = element.locator("input[type=file]").set_input_files
+        choose(tmp_path / "slow.png")
+        choose(tmp_path / "no.png")
+        page.wait_for_function("document.querySelector('.problem').textContent.includes('PNG')")
+        black = load_trained("slim").transform(torch.zeros(3, 32, 32))
+        asked = after(page, element, lambda: page.evaluate("release()"))
+        torch.testing.assert_close(asked["planes"], black, rtol=0, atol=1e-6)
+        choose(tmp_path / "slow.png")
+        later = after(page, element, element.locator(".pictures button").nth(2).click)
+        page.evaluate("release()")
+        page.wait_for_timeout(300)
+        asked = after(page, element, lambda: slide(element, "square: size", 99))
+        assert (asked["planes"] - later["planes"]).abs().mean() < 0.05
+
+
 def test_a_picture_is_dropped(figure: Callable) -> None:
     """A file that the page makes itself, since a browser under test has no desktop."""
     with running(figure) as (page, element):
@@ -474,6 +501,8 @@ def test_a_network_that_does_not_arrive_is_told_and_asked_for_again(visit: Calla
             button.click()
             told.filter(has_text=str(status)).wait_for()
             seen.page.unroute(f"**/{name}")
+            # The program is offered until it has arrived, whatever else failed.
+            assert ("for the program" in button.inner_text()) == (name == "*.wasm")
         assert "It does not start here: the server has no photographs.onnx" in told.inner_text()
         # By the keyboard one is on the first picture then.
         button.focus()
