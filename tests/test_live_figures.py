@@ -94,7 +94,7 @@ def test_a_square_is_made_small_by_area():
 
 
 def test_picture_and_mirror_image_disagree_where_try_it_says_so():
-    assert "They disagree about the astronaut's face." in (ROOT / "pages" / "try_it.md").read_text()
+    assert "They disagree about the face." in (ROOT / "pages" / "try_it.md").read_text()
     trained = load_trained("slim")
     disagree = set()
     for file in sorted(PICTURES.glob("*.webp")):
@@ -138,14 +138,15 @@ def test_what_we_saw_in_try_it():
     assert f"{first:.0f}" == f"{second:.0f}"
     assert said["astronaut"] in ("cat", "dog")
 
-    steps = torch.arange(4, 29, 2) - 0.5  # where the middle of what is covered may be
-    near = (torch.arange(32) - steps[:, None]).abs() < 4
-    keep = ~(near[:, None, :, None] & near[None, :, None, :]).flatten(0, 1)
-    stay = {
-        name
-        for name in shown
-        if names(ask(images[name] * keep[:, None])).count(said[name]) == len(keep)
-    }
+    def keeps_its_answer(name, step):
+        """Whichever square of 8x8 is covered, tried at every so many pixels."""
+        middles = torch.arange(4, 29, step) - 0.5
+        near = (torch.arange(32) - middles[:, None]).abs() < 4
+        keep = ~(near[:, None, :, None] & near[None, :, None, :]).flatten(0, 1)
+        return set(names(ask(images[name] * keep[:, None]))) == {said[name]}
+
+    # At every second place first, which is a quarter of the work.
+    stay = {name for name in shown if keeps_its_answer(name, 2) and keeps_its_answer(name, 1)}
     assert stay == {"moose", "racehorse"}
 
     size, axes = live_figures.POST_VARIANCES.sqrt(), live_figures.POST_AXES
