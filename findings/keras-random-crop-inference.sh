@@ -2,10 +2,9 @@
 # Guess: RandomCrop(24, 24) gives the network the 24x24 in the middle of a 32x32 image at
 #   inference, or, as its documentation has it, the largest window of that shape, resized to
 #   24x24.
-# What happens: Keras 3.15.1 hands the image on as it is, 32x32, though compute_output_shape and
-#   model.output_shape say 24x24. A network that ends in a global pool is tested on images of
-#   another size than it was trained on, without a word; one with Flatten and Dense cannot predict
-#   at all.
+# What happens: Keras 3.15.1 hands the image on as it is, 32x32, though model.output_shape says
+#   24x24. A network that ends in a global pool is tested, without a word, on images of another
+#   size than it was trained on; one with Flatten and Dense cannot predict at all.
 # What to do: crop outside of the model, or put CenterCrop(24, 24) behind RandomCrop.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -14,7 +13,7 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check keras==3.15.1 jax==0.10.2 \
   jaxlib==0.10.2 numpy==2.4.6
 cd "$folder"
-export KERAS_BACKEND=jax
+export KERAS_BACKEND=jax KERAS_HOME="$folder/keras" JAX_PLATFORMS=cpu CUDA_VISIBLE_DEVICES=
 "$folder/venv/bin/python" - <<'PYTHON'
 import keras
 import numpy as np
@@ -43,6 +42,9 @@ except ValueError as error:
     print("predict with Flatten and Dense:", str(error).split(":")[0])
 else:
     raise SystemExit("it could predict")
+pooled = model(layers.GlobalAveragePooling2D()).predict(images, verbose=0)
+assert np.allclose(pooled, images.mean(axis=(1, 2)), atol=1e-5)  # of all 32x32 pixels
+print("a global pool has the mean of 32x32 pixels")
 mended = model(layers.CenterCrop(24, 24)).predict(images, verbose=0).shape
 print("with CenterCrop behind it:", mended)
 assert mended == (2, 24, 24, 3)

@@ -2,7 +2,7 @@
 # Guess: utils.accuracy(output, target, topk=(1, 5)) of a network of three classes is refused, as
 #   torch.topk refuses it.
 # What happens: timm 1.0.31 takes the top three in place of the top five, and so gives 100 % to
-#   any network, without a word. The training scripts log it as the top-5 accuracy.
+#   any network, without a word.
 # What to do: ask for a k below the number of classes.
 set -euo pipefail
 folder=$(mktemp -d)

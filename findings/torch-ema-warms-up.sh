@@ -43,6 +43,16 @@ print("with use_num_updates=False:              ", constant)
 assert plain[0] == 0.82 and plain[1] > 0.99
 assert constant == tuple(round(1 - 0.9**n, 2) for n in (1, 5, 10))
 
+parameter = nn.Parameter(torch.zeros(1))
+average = ExponentialMovingAverage([parameter], decay=0.999)
+for _ in range(99):
+    average.update()
+parameter.data.fill_(1.0)
+average.update()
+kept = 1 - average.shadow_params[0].item()
+print(f"kept at the 100th update with decay 0.999: {kept:.3f}")
+assert abs(kept - 101 / 110) < 1e-4
+
 norm = nn.BatchNorm1d(1)
 average = ExponentialMovingAverage(norm.parameters(), decay=0.9)
 for place in range(20):
