@@ -30,7 +30,7 @@ export PROFILE DATA DEVICE EPOCHS RESULTS CHECKPOINTS DOWNLOADS CHAPTER MACHINE 
 help:
 	@echo 'make book                    execute the chapters and build the website'
 	@echo 'make book PROFILE=full       the same with the full-size trainings, on CIFAR-10:'
-	@echo '                             most of a day on two cores; goes on where it stopped'
+	@echo '                             most of a working day on two cores; goes on where it stopped'
 	@echo '     DATA=FOLDER             train on your images: train/<class>/*, test/<class>/*'
 	@echo '     DEVICE=cuda             or cpu, mps; the best there is if not given'
 	@echo '     EPOCHS=3                less time: so many epochs for each recorded recipe'

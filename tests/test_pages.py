@@ -97,7 +97,11 @@ def test_what_the_readme_says_can_be_done():
     commands = re.findall(r"(?:^|`)make ([a-z-]+)", readme, re.MULTILINE)
     assert len(commands) > 5 and set(commands) <= targets
     for link in re.findall(r"\]\(([^):]+)\)", readme):
-        assert (ROOT / link.partition("#")[0]).exists(), link
+        file, _, place = link.partition("#")
+        assert (ROOT / file).exists(), link
+        if place:
+            headings = re.findall(r"^#+ (.+)$", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+            assert place in [heading.lower().replace(" ", "-") for heading in headings], link
     owner, name = parse(address())
     site = re.escape(f"https://{owner}.github.io/{name}/")
     # The host is in small letters where the owner is not.

@@ -424,11 +424,10 @@ def _load_shapes(
 def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
     if image_size != 32:
         raise ValueError(f"CIFAR-10 has images of 32x32, got image_size {image_size}")
-    if root.resolve().name == CIFAR10_FOLDER:  # where the files themselves lie
-        root = root.resolve().parent
-    files = {root / CIFAR10_FOLDER / name: md5 for name, md5 in CIFAR10_FILES.items()}
-    # By content: a damaged copy or one with other images has the right sizes, too.
-    if not all(check_integrity(file, md5) for file, md5 in files.items()):
+    folder = root / CIFAR10_FOLDER
+    if _has_cifar10(root):  # its own folder was given
+        folder = root
+    elif not _has_cifar10(folder):
         archive = root / CIFAR10_URL.rsplit("/", 1)[1]
         try:
             # Checks the MD5 sum of the archive; one that is there and whole is not fetched again.
@@ -441,9 +440,14 @@ def _load_cifar10(*, root: Path, image_size: int, **_: Any) -> Loaded:
                 f"the download of CIFAR-10 from {CIFAR10_URL} to {str(root)!r} failed or is damaged"
                 f" ({error}): run it again, or download the file there by hand"
             ) from error
-    *train, test = files
+    *train, test = (folder / name for name in CIFAR10_FILES)
     splits = {"train": _read_cifar10(train), "test": _read_cifar10([test])}
     return "cifar10", CIFAR10_CLASSES, splits
+
+
+def _has_cifar10(folder: Path) -> bool:
+    """By content: a damaged copy, or one with other images, has files of the right sizes, too."""
+    return all(check_integrity(folder / name, md5) for name, md5 in CIFAR10_FILES.items())
 
 
 def _read_cifar10(files: list[Path]) -> Split:

@@ -162,7 +162,7 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   const offered = [...await (name === "photographs" ? offerPhotographs(about) : offerShapes(about)), offerNoise(about)];
   const pictures = make("div", { class: "pictures" }, ...offered.map(({ label, thumbnail }, i) =>
     make("button", { type: "button", "aria-label": label, onclick: () => openOffered(i) }, thumbnail)));
-  /** For a picture that is asked for: says, once it is there, whether a later one is there already. */
+  /** For a picture that is asked for: says, once it is there, that it may be shown, since no later one is there. */
   function opening() {
     const number = ++state.asked;
     return () => {
@@ -173,10 +173,11 @@ Below each is what it makes of the picture, from 0, black, to the brightest plac
   }
   async function openOffered(i) {
     const isLast = opening();
-    choose(i);
     try {
       const opened = await offered[i].open();
-      if (isLast()) show(...opened);
+      if (!isLast()) return;
+      choose(i);
+      show(...opened);
     } catch {
       problem.textContent = `The ${offered[i].label} did not arrive.`;
     }

@@ -394,7 +394,7 @@ def test_a_picture_of_ones_own(figure: Callable, tmp_path: Path) -> None:
         torch.testing.assert_close(planes[:, :, :10], white, rtol=0, atol=1e-5)
 
 
-def test_the_last_picture_that_arrives_is_shown(figure: Callable, tmp_path: Path) -> None:
+def test_a_picture_gives_way_only_to_a_later_one(figure: Callable, tmp_path: Path) -> None:
     """What fails does not stop one on its way, and what comes too late is not shown."""
     Image.new("RGB", (32, 32)).save(tmp_path / "slow.png")
     (tmp_path / "no.png").write_bytes(b"no picture")
