@@ -545,7 +545,7 @@ def test_what_is_said_of_starts_on_photographs():
     cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
     assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
     said = "II ends [above its I](results.ipynb) with one of two seeds, and level with it with the"
-    assert f"in the full-length ones on photographs {said} other" in text
+    assert f"in the longer ones on photographs, at full width, {said} other" in text
     one, two = (
         {r["seed"]: r["top_k_accuracy"][0] for r in on_cifar10("classic", name)}
         for name in ("I", "II")
@@ -592,9 +592,10 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
         assert words.format(f"{min(found):.1f} to {max(found):.1f}") in text
     dense = over_center(fixed_32, "dense") + over_center(fixed_48, "dense")
     assert f"in {sum(gain > 0 for gain in dense)} of {len(dense)} comparisons (three" in text
-    of_i = [average(over_center(scale, "dense")[:2]) for scale in own]  # two seeds
-    assert f"at $Q = 48$ it took {of_i[1]:.1f} points off, before rounding" in text
-    assert "With $S = 32$ at $Q = 32$ it took nothing off" in text and abs(of_i[0]) < 0.1
+    at_32, at_48 = (over_center(scale, "dense")[:2] for scale in own)  # of I, two seeds
+    said_of_48 = "at $Q = 48$ it took {:.1f} points off with one seed and {:.1f} with the other"
+    assert said_of_48.format(*at_48) in text
+    assert "With $S = 32$ at $Q = 32$ it took nothing off" in text and abs(average(at_32)) < 0.1
     taken = average(over_center(jittered, "dense", (48,))[:2])
     assert f"The jittered I gains {taken:.1f} at $Q = 48$" in text
     plain, dense_of_i = (32,), (48,)
@@ -613,6 +614,10 @@ def test_what_is_said_of_the_papers_tests_in_miniature():
     assert max(of_crops["III", fixed_48]) < -0.5
     # The other scale.
     assert f"III with $S = 48$ at $Q = 32$ errs in {said('III', fixed_48, (32,))} %, even" in text
+    half = "in {:.1f} % with one seed and {:.1f} % with the other, by the dense test"
+    assert half.format(*sorted(errors("III", fixed_32, (48,)))) in text
+    few = [g for how in ("dense", "crops") for g in over_center(fixed_48, how, (32,))]
+    assert max(few) < 5 and "it helps by a few points at most" in text
     worse = [-g for how in ("dense", "crops") for g in over_center(fixed_32, how, (48,))]
     assert (
         f"in {sum(gain > 0 for gain in worse)} of {len(worse)} comparisons with the other two tests"
