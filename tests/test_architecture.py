@@ -430,6 +430,20 @@ def test_an_image_too_small_for_a_convolution_is_refused():
     stack = [{"out_channels": 4, "kernel_size": 9, "padding": 0}]
     with pytest.raises(ValueError, match=r"8x8 pixels are too small.* that fits is 10"):
         VGG([stack], [{"out_features": 2}], image_size=8)
+    # Nor does the padding of the next layer make an image of nothing.
+    stack.append({"out_channels": 4, "padding": 2})
+    with pytest.raises(ValueError, match=r"8x8 pixels are too small.* that fits is 9"):
+        VGG([stack], [{"out_features": 2}], image_size=8)
+
+
+@pytest.mark.parametrize(("mode", "smallest"), [("zeros", 4), ("circular", 4), ("reflect", 6)])
+def test_what_is_mirrored_at_the_border_must_be_there(mode, smallest):
+    stack = [{"out_channels": 2, "kernel_size": 5, "padding_mode": mode}]
+    network = VGG([stack, stack], [{"out_features": 2}], image_size=smallest)
+    assert network(torch.rand(1, 3, smallest, smallest)).shape == (1, 2)
+    if smallest > 4:
+        with pytest.raises(ValueError, match=f"too small.* that fits is {smallest}"):
+            VGG([stack, stack], [{"out_features": 2}], image_size=smallest - 1)
 
 
 def test_the_smallest_size_named_by_the_refusal_works():

@@ -111,6 +111,8 @@ def test_a_recipe_that_is_registered_can_be_asked_for():
         assert NETWORKS["mine"] == ("A",)
         with pytest.raises(ValueError, match="there is a recipe 'mine': choose another name"):
             register(Recipe("mine"))
+        with pytest.raises(ValueError, match="there is a recipe 'color none'"):  # of a series
+            register(Recipe("color none"))
         with pytest.raises(ValueError, match=r"held_out must be in \[0, 1\), got 1.0"):
             register(Recipe("never"), held_out=1.0)
         assert "never" not in SERIES and "never" not in NETWORKS

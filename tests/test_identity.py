@@ -5,6 +5,7 @@ import importlib.util
 import json
 import types
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -336,6 +337,36 @@ def test_a_circle_ends():
     one = Plain(2.0)
     one.itself = one
     assert describe(one)["itself"] == "itself"
+
+
+# With as many members as would take forever if each were told within all others.
+Fill = Enum("Fill", list("abcdefghijkl"))
+
+
+def test_a_member_of_an_enum_is_told_at_once_and_from_another():
+    told = [json.dumps(describe(member)) for member in (Fill.a, Fill.a, Fill.b)]
+    assert told[0] == told[1] != told[2] and len(told[0]) < 20_000
+
+
+def test_a_module_that_stands_in_two_places_is_told_in_both():
+    shared = nn.ReLU()
+    once = nn.Sequential(nn.Conv2d(3, 8, 3), shared, nn.Conv2d(8, 8, 3))
+    twice = nn.Sequential(*once, shared)
+    assert describe(once, weights=False) != describe(twice, weights=False)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([1 + 2j, 3]),
+        np.array(["cat", "dog"]),
+        np.array([1.0, 2.0], dtype=">f4"),
+        np.zeros((0, 3)),
+        np.array([None, "dog"], dtype=object),
+    ],
+)
+def test_arrays_of_all_kinds_are_told(array):
+    assert describe(array) == describe(array.copy()) != describe(np.append(array, array))
 
 
 def test_a_function_without_source_is_told_by_its_code():

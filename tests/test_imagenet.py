@@ -390,7 +390,7 @@ def test_where_no_image_can_be_read_each_is_named(own):
 
 def test_weights_that_do_not_say_their_mean_need_it(images, weights):
     usual = ["--images", str(images), "--weights", str(weights), *SMALL[: SMALL.index("--mean")]]
-    with pytest.raises(SystemExit, match="do not say the mean of their training images: give --"):
+    with pytest.raises(SystemExit, match="does not say the mean of its training images: give --"):
         imagenet.main(usual)
 
 

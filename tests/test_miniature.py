@@ -46,6 +46,7 @@ def test_all_cells_of_the_tables_are_planned():
     cells = plan_tables(SCALE_OF, ("I", "II", "III"))
     assert len(cells) == len(set(cells)) == 3 * 3 * (2 * 3 + 1) + 3 * 2 + 2 * 3
     jittered = "S = 32 to 64"
+    assert plan_tables(SCALE_OF, ("III", "I", "II")) == cells
     assert Cell("S = 48", ("II",), Protocol((40, 48, 56))) in cells
     for recipe in SCALE_OF:
         for q in (32, 48):

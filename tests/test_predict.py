@@ -143,6 +143,7 @@ def test_a_home_folder_is_one_for_writing_as_for_reading(tmp_path, monkeypatch):
         ([v2.CenterCrop(24)], None),
         ([v2.Resize((40, 48)), v2.CenterCrop(24)], None),
         ([v2.Resize(None, max_size=40), v2.CenterCrop(24)], None),
+        ([v2.Resize(24)], 24),
     ],
 )
 def test_of_what_scale_a_crop_was_is_noted_or_nothing(steps, scale):
@@ -150,6 +151,12 @@ def test_of_what_scale_a_crop_was_is_noted_or_nothing(steps, scale):
     model = vgglib.vgg("I", image_size=24, width=1 / 16)
     use = describe_use(model, list("abcdefghij"), v2.Compose([*steps, mean]))
     assert (use["mean"] is not None, use["scale"]) == (scale is not None, scale)
+
+
+def test_of_whole_images_of_another_size_than_its_own_nothing_is_noted():
+    model = vgglib.vgg("slim", image_size=32, width=1 / 8)
+    larger = v2.Compose([v2.Resize(40), vgglib.SubtractMean((0.5, 0.5, 0.5))])
+    assert describe_use(model, list("abcdefghij"), larger)["mean"] is None
 
 
 def test_an_activation_of_ones_own_is_trained_and_goes_on(tmp_path):

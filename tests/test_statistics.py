@@ -226,6 +226,15 @@ def test_what_are_no_images_is_refused(images, error, message):
         StreamingStatistics().update(images)
 
 
+def test_of_a_batch_that_is_refused_nothing_is_counted():
+    images = torch.rand(300, 3, 32, 32)  # more than is counted at once
+    images[-1, 0, 0, 0] = torch.nan
+    statistics = StreamingStatistics()
+    with pytest.raises(ValueError, match="values that are not finite"):
+        statistics.update(images)
+    assert statistics.pixels == 0
+
+
 def test_a_source_without_images_is_refused():
     with pytest.raises(ValueError, match="no image was counted"):
         channel_statistics([])

@@ -87,6 +87,17 @@ def test_a_kernel_with_gaps_sees_more():
     assert trace(network).rows[0].receptive_field == 5
 
 
+def test_what_learns_besides_convolutions_is_counted_and_pools_put_in_by_hand_are_seen():
+    stack = [{"out_channels": 4, "activation": nn.PReLU}]
+    network = VGG([stack], [{"out_features": 2}], image_size=8)
+    assert trace(network).parameters == sum(p.numel() for p in network.parameters())
+    network.features.pool1 = nn.AdaptiveAvgPool2d(4)
+    kinds = {row.kind: row.receptive_field for row in trace(network)}
+    assert kinds == {"conv3-4": 3, "PReLU": 3, "avgpool": 4, "FC-2": None}
+    network = VGG([stack], [{"out_features": 2}], image_size=8, global_pool=True)
+    assert {row.kind: row.receptive_field for row in trace(network)}["maxpool, global"] is None
+
+
 def test_image_size_and_options_are_those_asked_for():
     rows = trace("A", image_size=(64, 96), num_classes=7)
     assert find(rows, "features.pool5").output_shape == (512, 2, 3)

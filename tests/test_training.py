@@ -540,6 +540,12 @@ def test_too_high_a_learning_rate_is_found_out(data, batch_size):
         run(data, make_model(), recipe)
 
 
+def test_it_is_found_out_without_validation_images_too(data):
+    recipe = replace(RECIPE, batch_size=40, learning_rate=1e25, schedule="one_cycle", epochs=1)
+    with pytest.raises(FloatingPointError, match=ADVICE.format(1, r"1e\+25")):
+        run(without_validation(data), make_model(), recipe)
+
+
 def test_another_error_of_the_evaluation_is_not_taken_for_divergence(data, monkeypatch):
     def fail(*args, **options):
         raise ValueError("something else")
@@ -1131,6 +1137,34 @@ def test_a_model_that_is_trained_further_into_another_file_begins_there(data, tm
     run(data, another, checkpoint=tmp_path / "c.pt")
     with pytest.raises(ValueError, match="first weights differs"):
         run(data, another, checkpoint=second)
+
+
+def test_a_file_that_was_removed_is_not_written_again_as_if_from_the_first_weights(data, tmp_path):
+    file, model = tmp_path / "run.pt", make_model()
+    run(data, model, checkpoint=file)
+    file.unlink()
+    run(data, model, checkpoint=file)  # from the weights that the first training left
+    with pytest.raises(ValueError, match="first weights differs"):
+        run(data, make_model(), checkpoint=file)
+
+
+def test_a_network_whose_whole_classifier_was_exchanged_is_trained_and_goes_on(data, tmp_path):
+    losses = []
+    for _ in range(2):
+        model = make_model()
+        torch.manual_seed(1)
+        model.classifier = nn.Linear(model.classifier[0].in_features, 10)
+        losses.append(run(data, model, checkpoint=tmp_path / "run.pt").history["train_loss"])
+    assert losses[0] == losses[1]
+
+
+def test_first_images_that_are_too_small_for_the_network_are_refused(data):
+    recipe = replace(RECIPE, schedule="one_cycle", small_epochs=1, small_factor=0.5)
+    torch.manual_seed(0)
+    model = vgg("slim", num_classes=10, image_size=9, width=1 / 8)
+    larger = load_data(image_size=12, train_images=40, test_images=20)
+    with pytest.raises(ValueError, match="begins with images of 6 pixels, and the network takes 9"):
+        run(larger, model, recipe)
 
 
 def test_a_model_with_the_weights_of_the_checkpoint_goes_on(data, monkeypatch, tmp_path):

@@ -362,6 +362,10 @@ def test_impossible_translations_are_refused(pixels):
 def test_a_translation_beyond_the_image_is_refused():
     with pytest.raises(ValueError, match="5x4 pixels cannot be moved by 4"):
         RandomTranslation(4)(torch.rand(3, 5, 4))
+    with pytest.raises(ValueError, match="8x2 pixels cannot be moved by 4"):  # of two in a sample
+        RandomTranslation(4)(
+            tv_tensors.Image(torch.rand(3, 8, 8)), tv_tensors.Image(torch.rand(3, 8, 2))
+        )
 
 
 # --------------------------------------------------------------------------------------------------

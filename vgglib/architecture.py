@@ -328,6 +328,8 @@ def pooled_size(stacks: list[list[ConvDescriptor]], size: int, global_pool: bool
     for i, stack in enumerate(stacks, 1):
         for conv in stack:
             size = conv.output_size(size)
+            if size < 1:  # padding of the next must not make something of it
+                return 0
         if global_pool and i == len(stacks):
             size = min(size, 1)
         elif stack[-1].pool is None:

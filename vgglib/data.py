@@ -311,7 +311,8 @@ def load_data(
             their smaller side has it, and the square in the middle is kept.
         validation: fraction of the training set, from 0 to below 1, that is held out, in each
             class. With 0 all images are trained on: when there is nothing left to choose.
-        seed: of the draw of the validation split (and, for shapes, of the images).
+        seed: of the draw of the validation split (and, for shapes, of the images; for a folder
+            without a test split, of that one, too).
         train_images: for shapes, how many training images are drawn, validation included.
         test_images: for shapes, how many test images are drawn.
 
@@ -380,6 +381,7 @@ def stratified_mask(labels: Tensor, fraction: float, seed: int = 0) -> Tensor:
         ValueError: the fraction is not between 0 and 1, or a class has only one sample.
     """
     check_tensors(labels=labels)
+    labels = labels.cpu()
     limits = {"low": 0, "high": 1, "without_low": True, "without_high": True}
     check_number("the validation fraction", fraction, **limits)
     generator = torch.Generator().manual_seed(seed)
@@ -473,6 +475,7 @@ def stored_as_jpeg(split: Split, quality: int = 75) -> Split:
         The same labels with the images as they are read again.
     """
     check_int("quality", quality, minimum=1)
+    check_number("quality", quality, high=100)
     images = torch.empty_like(split.images)
     for image, again in zip(split.images, images, strict=True):
         file = io.BytesIO()

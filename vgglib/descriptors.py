@@ -89,7 +89,13 @@ class ConvDescriptor:
 
     def output_size(self, size: int) -> int:
         """Side of the output for an input of side ``size`` after all ``layers``; < 1: too small."""
+        # What is mirrored or repeated at the border must be there.
+        least = {"reflect": self.padded + 1, "circular": max(1, self.padded)}.get(
+            self.padding_mode, 1
+        )
         for _ in range(self.layers):
+            if size < least:
+                return 0
             size = (size + 2 * self.padded - self.kernel_size) // self.stride + 1
             size //= self.pool or 1
             if size < 1:

@@ -277,7 +277,8 @@ def read_image(file: Path, size: int | None = None) -> Tensor:
         uint8, shape (3, H, W), values 0..255.
 
     Raises:
-        ValueError: it is damaged, no image, of more than 8 bits, or larger than Pillow allows.
+        ValueError: it is damaged, no image, gray of more than 8 bits (of color Pillow takes the
+            upper 8), or larger than Pillow allows.
     """
     try:
         with Image.open(file, formats=_formats()) as image:

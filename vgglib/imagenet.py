@@ -128,18 +128,22 @@ def load_network(
         state = plain_state_dict(state)
         if "features.0.weight" in state:
             load_torchvision(network, state)
-            return network, v2.Compose(
-                [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
-            )
-        check_numbers(state)
-        network.load_state_dict(state)
-        if mean is None and (classes[0], classes[-1]) != (FIRST, LAST):
-            raise ValueError("they do not say the mean of their training images: give --mean R G B")
+            if weights == "torchvision" or mean is None:
+                return network, v2.Compose(
+                    [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+                )
+        else:
+            check_numbers(state)
+            network.load_state_dict(state)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{weights!r} holds no weights of configuration {name} for {len(classes)} classes:"
             f" {' '.join(str(error).split())[:300]}"
         ) from error
+    if mean is None and (classes[0], classes[-1]) != (FIRST, LAST):
+        raise ValueError(
+            f"{weights!r} does not say the mean of its training images: give --mean R G B"
+        )
     return network, SubtractMean(MEAN if mean is None else mean)
 
 

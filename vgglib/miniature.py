@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vgglib.configurations import CONFIGURATIONS
 from vgglib.data import Data
 from vgglib.evaluation import top_k_accuracy
 from vgglib.experiments import Experiment, package_version
@@ -37,6 +38,7 @@ from vgglib.records import check_record, read_json, run_name, write_json
 #: :func:`fill_tables` writes.
 TEST_FIELDS: dict[str, type | tuple[type, ...]] = {
     "dataset": str,
+    "data_fingerprint": str,
     "recipe": str,
     "models": list,
     "seed": int,
@@ -75,7 +77,7 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
     Args:
         scales: smallest and largest training scale of each recipe, by the recipe's key. Those with
             a range are tested by multi-crop and in ensembles too, as in the paper.
-        models: configurations, from shallow to deep.
+        models: configurations.
 
     Returns:
         For each network at the middle test scale of every recipe a center crop, dense and
@@ -84,6 +86,7 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
         multi-crop and both, at three), and of Table 6 (the same for ensembles, of the two deepest
         networks and of all).
     """
+    models = tuple(sorted(models, key=lambda name: CONFIGURATIONS[name].weight_layers))
     cells = []
     arounds = {
         recipe: scales_around(low if low == high else (low, high), step=8)
@@ -290,7 +293,8 @@ def conclusions(
             (
                 error
                 for (m, s, p), error in errors.items()
-                if (m, s, len(p.scales), p.method, p.grid) == (models, scale, count, method, 5)
+                if (m, s) == (models, scale)
+                and (len(p.scales), p.method, p.grid, p.mirror) == (count, method, 5, True)
                 and p.scales[len(p.scales) // 2] == sum(scale) // 2
             ),
             math.nan,

@@ -203,8 +203,8 @@ class Protocol:
 
     def __str__(self) -> str:
         names = {"dense": "dense", "crops": "multi-crop", "both": "dense and multi-crop"}
-        scales = ", ".join(map(str, self.scales))
-        return f"{names[self.method]} at Q = {scales}"
+        name = "center crop" if (self.method, self.grid) == ("crops", 1) else names[self.method]
+        return f"{name} at Q = {', '.join(map(str, self.scales))}"
 
 
 def scales_around(scale: int | tuple[int, int], step: int = 32) -> tuple[int, int, int]:

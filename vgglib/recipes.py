@@ -167,7 +167,7 @@ class Recipe:
 #: the patience, chosen by that of II, whose rate never fell with all of it. ``"modern"`` has what
 #: came later. ``"fast"`` trains the network ``"slim"`` with the least computation, and ``"longer"``
 #: the network ``"wide"`` in the same way, for twice the epochs. ``"quick"`` is short, for the
-#: built-in data set: a quarter of the width, fewer epochs, larger batches, a higher learning rate.
+#: built-in data set: a quarter of the width, fewer epochs, a higher learning rate.
 #: ``"post"`` is Zhong's own plan, for a GPU: 200 epochs for I, 100 each for II and III.
 RECIPES: dict[str, Recipe] = {}
 
@@ -205,7 +205,7 @@ def register(
         ValueError: there is a recipe, or a series of recipes, of that name; no such network, or no
             such fraction.
     """
-    if recipe.name in SERIES:
+    if recipe.name in {*SERIES, *NETWORKS}:
         raise ValueError(f"there is a recipe {recipe.name!r}: choose another name")
     check_probability("held_out", held_out)
     NETWORKS[recipe.name] = check_names("networks", networks)

@@ -119,6 +119,11 @@ class StreamingStatistics:
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise TypeError(f"expected uint8 or float images, got {images.dtype}")
         images = images.reshape(-1, *images.shape[-3:])
+        # Of all before any is counted: a batch that is refused leaves no part of itself behind.
+        if images.is_floating_point() and not images.isfinite().all():
+            raise ValueError(
+                "the images have values that are not finite: expected floats in [0, 1]"
+            )
         for part in images.split(max(1, _PIXELS_AT_ONCE // images[0, 0].numel())):
             # Floats on the CPU: some accelerators have no float64.
             for pixels in part.movedim(1, 0).reshape(channels, -1).split(_PIXELS_AT_ONCE, dim=1):
@@ -129,10 +134,6 @@ class StreamingStatistics:
     def _merge(self, pixels: Tensor) -> None:
         count = pixels.shape[1]
         mean = pixels.mean(dim=1)
-        if not mean.isfinite().all():
-            raise ValueError(
-                "the images have values that are not finite: expected floats in [0, 1]"
-            )
         centered = pixels - mean[:, None]
         total = self.pixels + count
         delta = mean - self._mean
@@ -218,7 +219,7 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     count = 0
     chosen = images[:: max(1, len(images) // 5000)]  # from all over: folders come class by class
     for part in chosen.split(200):
-        centered = part.cpu().double() / 255 - mean.double()[:, None, None]
+        centered = part.cpu().double() / 255 - mean.cpu().double()[:, None, None]
         patches = centered.unfold(2, size, 1).unfold(3, size, 1)  # (N, C, H', W', size, size)
         patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, most // 2)
         covariance += patches.T @ patches

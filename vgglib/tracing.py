@@ -7,6 +7,7 @@ gigabyte of weights of configuration D takes no memory.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ from vgglib.architecture import BATCH_NORMS, VGG, unwrap
 from vgglib.configurations import vgg
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
-_WHOLE = (nn.AdaptiveMaxPool2d, nn.Linear)  # each output of which sees the whole image
-_TRACED = (nn.Conv2d, *BATCH_NORMS, nn.LocalResponseNorm, *_POOLS, *_WHOLE)
+_ADAPTIVE_POOLS = (nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+_NORMS = (*BATCH_NORMS, nn.GroupNorm, nn.LocalResponseNorm)
+_TRACED = (nn.Conv2d, nn.Linear, nn.PReLU, *_NORMS, *_POOLS, *_ADAPTIVE_POOLS)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
         options: with a name, what :func:`~vgglib.configurations.vgg` takes besides.
 
     Returns:
-        A row for each convolution, pool, normalization and fully connected layer.
+        A row for each convolution, pool, normalization, fully connected layer, and activation that
+        learns.
 
     Raises:
         TypeError: ``network`` is neither, or options are given with a built network.
@@ -164,11 +167,17 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
             dilation = _single(getattr(module, "dilation", 1))  # average pools have none
             field += (kernel - 1) * dilation * jump
             jump *= stride
-        whole = whole or isinstance(module, _WHOLE)
+        elif isinstance(module, _ADAPTIVE_POOLS):
+            side = math.ceil(gets[1] / gives[1])
+            field += (side - 1) * jump
+            jump *= side
+        # Each output of these sees the whole image.
+        global_pool = isinstance(module, _ADAPTIVE_POOLS) and gives[1:] == (1, 1)
+        whole = whole or global_pool or isinstance(module, nn.Linear)
         rows.append(
             TraceRow(
                 layer=name,
-                kind=_kind(module),
+                kind=_kind(module) + ", global" * global_pool,
                 input_shape=gets,
                 output_shape=gives,
                 parameters=sum(p.numel() for p in module.parameters()),
@@ -210,11 +219,12 @@ def _kind(module: nn.Module) -> str:
     if isinstance(module, nn.Linear):
         return f"FC-{module.out_features}"
     names = {
-        nn.MaxPool2d: "maxpool",
-        nn.AvgPool2d: "avgpool",
-        nn.AdaptiveMaxPool2d: "maxpool, global",
+        (nn.MaxPool2d, nn.AdaptiveMaxPool2d): "maxpool",
+        (nn.AvgPool2d, nn.AdaptiveAvgPool2d): "avgpool",
         BATCH_NORMS: "batch norm",
+        nn.GroupNorm: "group norm",
         nn.LocalResponseNorm: "LRN",
+        nn.PReLU: "PReLU",
     }
     return next(name for kind, name in names.items() if isinstance(module, kind))
 

@@ -23,7 +23,7 @@ from vgglib.architecture import VGG, unwrap
 from vgglib.evaluation import predict
 from vgglib.folders import read_image
 from vgglib.machine.files import atomic_write
-from vgglib.machine.identity import describe
+from vgglib.machine.identity import describe, ends_in_logits
 from vgglib.records import book_results
 from vgglib.transforms import SubtractMean
 from vgglib.weights import check_numbers, plain_state_dict, read_weights
@@ -111,6 +111,8 @@ def describe_use(
     scale = min(scales[0]) if scales and len(scales[0]) == 1 else None
     if cropped and (scale is None or len(scales) > 1):
         known = False  # a crop, and nothing says of what scale
+    if scales and not cropped and isinstance(model, VGG) and scale != min(model.image_size):
+        known = False  # it saw whole images of another size than its own
     return {
         "network": _settings(model),
         "classes": list(classes),
@@ -121,7 +123,7 @@ def describe_use(
 
 def _settings(model: nn.Module) -> dict[str, Any] | None:
     """The settings of a network that is nothing but what they describe."""
-    if type(model) is not VGG or not isinstance(list(model.classifier)[-1], nn.Linear):
+    if type(model) is not VGG or not ends_in_logits(model):
         return None
     settings = model.settings()
     descriptors = [*chain.from_iterable(settings["conv_stacks"]), *settings["linear"]]

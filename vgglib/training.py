@@ -314,7 +314,9 @@ class _Run:
     @contextmanager
     def going_on_from(self, checkpoint: str | Path | None) -> Iterator[None]:
         """Draw from a generator of the run's own; begin, or go on from a checkpoint; end."""
-        gpus = [] if self.device.type == "cpu" else [self.device]
+        gpus: list[Any] = [] if self.device.type == "cpu" else [self.device]
+        if self.device.type == "cuda":  # torch.manual_seed seeds all of them
+            gpus = list(range(torch.cuda.device_count()))
         with torch.random.fork_rng(gpus, device_type=self.device.type if gpus else "cuda"):
             # torch.manual_seed would seed the GPUs too, even for a run on the CPU.
             seed_all = torch.manual_seed if gpus else torch.default_generator.manual_seed
@@ -340,11 +342,14 @@ class _Run:
 
     def _begin_or_resume(self, path: Path) -> None:
         distributed.from_first(lambda: check_writable(path.parent, "checkpoints"))
-        first, left = _LEFT_WITH.get(self.model, {}).get(path.resolve(), ("", ""))
+        exists = distributed.from_first(path.exists)
+        # Of a file that was removed, as to begin anew, nothing is remembered.
+        known = _LEFT_WITH.get(self.model, {}) if exists else {}
+        first, left = known.get(path.resolve(), ("", ""))
         own = first if left == self.weights_now else self.weights_now
         self.identity, self.checkpoint = identify(*self.given, own), path
         self.use = describe_use(self.model, self.classes, self.test_transform)
-        if not distributed.from_first(path.exists):
+        if not exists:
             self.save()
             return
         state = load_checkpoint(
@@ -433,16 +438,22 @@ class _Run:
         ``None`` where there is no such split.
         """
         self._check_loss(train_loss)
-        return distributed.from_first(self._evaluate) if len(self.validation) else None
+        return distributed.from_first(self._evaluate)
 
-    def _evaluate(self) -> Evaluation:
+    def _evaluate(self) -> Evaluation | None:
         options = {"transform": self.test_transform, "precision": self.precision}
+        if not len(self.validation):
+            self._check_answers(self.split.images[:2], options)
+            return None
         try:
             return evaluate(self.judged, self.validation, **options)
         except ValueError:
-            # The last step may have spoiled the weights after the loss was looked at.
-            self._check_loss(predict(self.judged, self.validation.images, **options).sum().item())
+            self._check_answers(self.validation.images, options)
             raise
+
+    def _check_answers(self, images: Tensor, options: dict[str, Any]) -> None:
+        """The last step may have spoiled the weights after the loss was looked at."""
+        self._check_loss(predict(self.judged, images, **options).sum().item())
 
     def note(
         self, train_loss: float, found: Evaluation | None, rate: float, seconds: float
@@ -497,6 +508,15 @@ def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
             f"recipe {recipe.name!r} begins with smaller images, and the network takes one size"
             " alone: choose one with a global_pool, such as 'slim', or set small_epochs to 0"
         )
+    if recipe.small_epochs and isinstance(model, VGG):
+        sides = (recipe.crop,) * 2 if recipe.crop else data.train.images.shape[-2:]
+        smallest = min(recipe.small_size(*sides))
+        if smallest < model.smallest_size:
+            raise ValueError(
+                f"recipe {recipe.name!r} begins with images of {smallest} pixels, and the network"
+                f" takes {model.smallest_size} at least: choose larger images, or set small_epochs"
+                " to 0"
+            )
     if isinstance(model, VGG) and model.num_classes < data.num_classes:
         raise ValueError(
             f"the network tells {model.num_classes} classes apart, and the data have"

@@ -196,11 +196,12 @@ class RandomTranslation(_ImageTransform):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the corner of each crop: the batch's shape, with row and column at the end."""
         image = flat_inputs[0]
-        if self.pixels >= min(image.shape[-2:]):
-            raise ValueError(
-                f"images of {image.shape[-2]}x{image.shape[-1]} pixels cannot be moved by"
-                f" {self.pixels}: choose a shift below their side"
-            )
+        for height, width in (other.shape[-2:] for other in flat_inputs):
+            if self.pixels >= min(height, width):
+                raise ValueError(
+                    f"images of {height}x{width} pixels cannot be moved by {self.pixels}: choose a"
+                    " shift below their side"
+                )
         shape = (*image.shape[:-3], 2)
         return {"corner": torch.randint(2 * self.pixels + 1, shape, device=image.device)}
 

@@ -111,12 +111,15 @@ def read_weights(file: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: it may not be read.
         ValueError: it is damaged, holds no dict, or Python objects besides tensors, numbers and
             strings, which could run any code when they are loaded.
     """
     file = Path(file).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {str(file)!r}: expected weights")
+    with file.open("rb"):
+        pass  # what may not be read is not damaged
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
@@ -130,6 +133,8 @@ def read_weights(file: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"{str(file)!r} is damaged, or was written by something else than torch.save"
         ) from error
+    except MemoryError:
+        raise
     except Exception as error:
         raise ValueError(
             f"{str(file)!r} is damaged or holds no weights ({type(error).__name__})"

@@ -121,8 +121,9 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
     # What torch.compile made of a function is told as the function.
     thing = getattr(thing, "_torchdynamo_orig_callable", thing)
     if isinstance(thing, (np.ndarray, np.generic)):
-        thing = np.ascontiguousarray(thing)
-        return f"{thing.dtype} {thing.shape} {_digest(memoryview(thing).cast('B'))}"
+        if thing.dtype.hasobject:  # whose bytes would be addresses
+            return {"array": parts(thing.tolist()), "shape": list(thing.shape)}
+        return f"{thing.dtype} {thing.shape} {_digest(np.ascontiguousarray(thing).tobytes())}"
     if isinstance(thing, torch.Generator):
         return {"class": _name(type(thing)), "seed": thing.initial_seed()}
     if isinstance(thing, Tensor):
@@ -165,7 +166,7 @@ def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
     """A module by its class, its own settings and its parts, without its weights."""
     # What several processes make of it is the same layer.
     kind = nn.BatchNorm2d if type(module) is nn.SyncBatchNorm else type(module)
-    if isinstance(module, VGG) and isinstance(list(module.classifier)[-1], nn.Linear):
+    if isinstance(module, VGG) and ends_in_logits(module):
         settings = module.settings()
     elif _package(kind) == "torch" or isinstance(module, VGG):
         # What it was made with; what else it holds may change with a release.
@@ -175,14 +176,23 @@ def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
         settings = {
             name: value for name, value in vars(module).items() if name not in _KEPT_BY_TORCH
         }
-    return {"class": _class(kind, parts), **parts(settings), **parts(dict(module.named_children()))}
+    # Also those that stand in two places, which named_children has once.
+    children = {name: child for name, child in module._modules.items() if child is not None}
+    return {"class": _class(kind, parts), **parts(settings), **parts(children)}
 
 
-def _class(kind: type, parts: Callable) -> Any:
+def ends_in_logits(network: VGG) -> bool:
+    """Whether the last layer is fully connected, as a VGG is made: all may have been exchanged."""
+    return isinstance([None, *network.classifier.children()][-1], nn.Linear)
+
+
+def _class(kind: type, parts: functools.partial) -> Any:
     """A class by its name; one from outside of the libraries also by what stands in its body."""
     own = [k for k in kind.__mro__ if _package(k) not in _LIBRARIES]
-    if not own:
+    around = parts.keywords["around"]
+    if not own or id(kind) in around[:-1]:  # or it is being told: a class may hold its objects
         return _name(kind)
+    parts = functools.partial(parts, around=(*around, id(kind)))
     told: dict[str, Any] = {"name": _name(kind)}
     for part in reversed(own):
         for name, value in vars(part).items():
@@ -275,7 +285,7 @@ def _bytes(tensor: Tensor) -> memoryview:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def _digest(content: memoryview) -> str:
+def _digest(content: memoryview | bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
