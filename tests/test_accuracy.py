@@ -261,7 +261,7 @@ def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tm
     executed, refreshed = [], []
 
     def execute(path, parameters):
-        executed.append((path.stem, parameters["RESULTS"]))
+        executed.append((path.stem, parameters["RESULTS"], parameters.get("DATA")))
         return new_notebook(metadata={"kernelspec": KERNEL})
 
     monkeypatch.setattr(accuracy, "execute", execute)
@@ -270,7 +270,8 @@ def test_pages_are_renewed_only_where_the_records_are_the_book_s(monkeypatch, tm
     work = tmp_path / "full" / "work"
     own = accuracy.own_settings([f"--results={tmp_path / 'r'}", "--data=shapes"])
     accuracy.Work(replace(own, work=work), []).renew_pages()
-    assert executed == [(name, str(tmp_path / "r")) for name in accuracy.TABLES]
+    # The chapters show the records of the images that they are told of, and of CIFAR-10.
+    assert executed == [(name, str(tmp_path / "r"), "shapes") for name in accuracy.TABLES]
     copies = {path.name for path in (tmp_path / "accuracy" / "shapes").iterdir()}
     assert copies == {f"{name}.ipynb" for name in accuracy.TABLES} and refreshed == []
     book = accuracy.own_settings(["--results=", "--recipes=fast", "--seeds=0", "--data=shapes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,23 @@ def test_change_finds_every_form_and_leaves_others(tmp_path):
         " https://bob.github" + ".io/vgg/x.html https://colab.example" + ".com/github/Bob/vgg/b"
     )
     assert change(f"{hub}/Bob/vgg/", tmp_path) == []
+
+
+def test_a_change_that_was_interrupted_can_be_repeated(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    hub = "https://github" + ".com"
+    for name in ("_config.yml", "a.md"):
+        (tmp_path / name).write_text(f"repository:\n  url: {hub}/ann/book\n")
+    write = Path.write_bytes
+
+    def fail(path, content):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="the disk is full"):
+        change(f"{hub}/Bob/vgg", tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", write)
+    assert [p.name for p in change(f"{hub}/Bob/vgg", tmp_path)] == ["a.md", "_config.yml"]
 
 
 @pytest.mark.parametrize("url", ["", "ann/book", "https://example.org/ann/book", "x y"])

@@ -43,6 +43,29 @@ def test_answers_of_numpy_are_as_good_as_others(verdict):
     assert "right." in verdict(without_numpy, torch.tensor(True), 0.5, torch.arange(3), within)
 
 
+@exercise(8)
+def gives_three(function):
+    return None if call(function) == 3 else "It gives another number."
+
+
+def nothing_but_dots():
+    """What it should do."""
+    ...
+
+
+def without_a_return():
+    total = 0
+    for part in (1, 2):
+        total += part
+
+
+def test_a_function_without_a_return_is_told_from_one_of_dots(verdict):
+    assert "waiting" in verdict(gives_three, nothing_but_dots)
+    assert "waiting" in verdict(gives_three, lambda: None)
+    assert "is there a return?" in verdict(gives_three, without_a_return)
+    assert "right." in verdict(gives_three, lambda: 3)
+
+
 def test_dots_by_name_are_no_answer(capsys):
     even(2, more=...)
     assert "waiting for your answer" in capsys.readouterr().out

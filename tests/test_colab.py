@@ -61,12 +61,14 @@ def test_the_environment_is_that_of_the_chapter_alone(fakes):
 
 
 def test_an_environment_that_is_not_whole_is_made_anew(monkeypatch, tmp_path):
-    ran = []
+    ran, there = [], dict(BEFORE)
     monkeypatch.setattr(colab.subprocess, "run", lambda command, **_: ran.append(command))
+    monkeypatch.setattr(colab, "packages", lambda python: dict(there))
     for _ in range(2):
         colab.make_environment(tmp_path)
+        there["vgglib"] = "0.1.0"  # which a chapter has installed
     assert [command[2] for command in ran] == ["venv", "pip"]  # the second time it is there
-    (tmp_path / "installed.txt").write_text("torch==1.0")
+    there[next(iter(BEFORE))] = "99"  # which a chapter has changed
     colab.make_environment(tmp_path)
     assert len(ran) == 4
 

@@ -94,6 +94,12 @@ def test_it_ends_by_itself_and_goes_on_in_the_next_call(call, planned, tmp_path)
         "first": "done",
         "slow": "done",
     }
+    # On the first again, whose own state knows less than that of the other.
+    own, theirs = tmp_path / "gpu.json", earlier.read_text()
+    earlier.write_text(own.read_text())
+    own.write_text(theirs)
+    planned(Part("slow", ("-c", "raise SystemExit(1)")))
+    assert call("--earlier", str(earlier))["parts"]["slow"]["status"] == "done"
 
 
 def test_a_real_training_on_the_cpu_leaves_records_of_the_published_form(

@@ -219,6 +219,18 @@ def test_trainings_are_the_records_with_what_their_starts_cost():
         assert (own["pflop"] == float(f"{record['training_pflop']:.4g}")) == alone
 
 
+def test_of_two_starts_that_differ_in_length_the_one_that_fits_is_counted():
+    names = ("cifar10-classic-I-18epochs-seed0.json", "cifar10-classic-II-12epochs-seed0.json")
+    first, second = (json.loads((ROOT / "results" / name).read_text()) for name in names)
+    expected = first["training_pflop"] + second["training_pflop"]
+    for epochs in (3, 200):
+        factor = epochs / first["epochs"]
+        other = {**first, "epochs": epochs, "training_pflop": factor * first["training_pflop"]}
+        own = live_figures.trainings([first, other, second])["own"]
+        (found,) = (t["pflop"] for t in own if t["network"] == "II")
+        assert found == float(f"{expected:.4g}")
+
+
 def test_a_drop_is_where_a_plateau_lowered_the_rate():
     rates = [0.1, 0.1, 0.01, 0.01, 0.001]
     record = {"history": {"learning_rate": rates}, "settings": {"schedule": "plateau"}}

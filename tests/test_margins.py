@@ -54,6 +54,7 @@ def test_deviations_are_counted_in_the_worse_precision():
     assert deviations_away(condition) == 2
     assert deviations_away({"bfloat16": [1.0, 1.0], "float32": [2.0, 2.0]}) == float("inf")
     assert deviations_away({"bfloat16": [-1.0, -1.0], "float32": [2.0, 2.0]}) == -float("inf")
+    assert deviations_away({"bfloat16": [0.0, 0.0], "float32": [2.0, 2.0]}) == -float("inf")
 
 
 def test_a_claim_may_say_what_was_seen():

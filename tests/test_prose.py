@@ -449,7 +449,7 @@ def test_what_results_says_of_the_networks_on_photographs():
     ]
     said = f"and the twins raise it by {min(flattered):.1f} to {max(flattered):.1f}."
     assert said in text
-    assert f"{loss_of(found[2]):.3f} nats, more than the" in text
+    assert f"{loss_of(found[2]):.3f}, more than the" in text
     assert loss_of(found[1]) < loss_of(found[2])
 
 

@@ -3,8 +3,8 @@
 It says beforehand how long each part takes on this machine, and after each training how far it is.
 Killed at any moment and run again, it loses at most the epoch in hand: what has a checkpoint goes
 on, and what has a record is not trained again, unless another network starts from it and its
-checkpoint is not on this machine. At the end papermill executes the chapters with tables, in place,
-and the table of the first page is renewed.
+checkpoint is not on this machine. At the end papermill executes *Results* and *Ten years later*, in
+place, and the table of the first page is renewed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from vgglib.records import (
 )
 from vgglib.trained import load_trained, save_trained
 
-#: The chapters with tables.
+#: The chapters that are executed at the end; `make refresh` does it for others with records.
 TABLES = ("results", "ten_years_later")
 
 # Whose predictions are kept, a file of 0.2 MB each, in the book 4 MB in all: by recipe and network
@@ -190,7 +190,8 @@ def _checkpoint(record: str, settings: Settings) -> Path:
 def seconds_of_training(name: str, recipe: Recipe, data: Data, device: torch.device) -> float:
     """How long a training would take here, by a few steps of it; some seconds to find out."""
     images = len(data.train) + 2 * len(data.validation) / 3  # two views, and no way back
-    return recipe.epochs * images * _seconds_of_image(name, _like(recipe), data, device)
+    epochs = recipe.epochs - recipe.small_epochs * (1 - recipe.small_factor**2)
+    return epochs * images * _seconds_of_image(name, _like(recipe), data, device)
 
 
 def _like(recipe: Recipe) -> Recipe:
@@ -377,7 +378,7 @@ class Work:
             fill_tables(list(tests), trained, data, results=self.settings.results / "protocols")
 
     def renew_pages(self) -> None:
-        """Execute the chapters with tables; copies of them where the records are not the book's."""
+        """Execute two chapters; copies of them where the records are not the book's."""
         paths = {path.stem: path for path in chapters()}
         published = self.settings.results == ROOT / "results"
         folder = self.settings.work.parent.with_name("accuracy") / Path(self.settings.data).name
@@ -387,6 +388,9 @@ class Work:
                     refresh(paths[name])
                     continue
                 own = {"RESULTS": str(self.settings.results)}
+                if self.settings.data != "cifar10":  # of which the tables are in any case
+                    names = ("DATA", "DOWNLOADS", "DEVICE")
+                    own |= {name: self.settings.parameters[name] for name in names}
                 with atomic_write(folder / f"{name}.ipynb") as file:
                     file.write(to_bytes(execute(paths[name], own)))
         if published:

@@ -59,7 +59,10 @@ def change(url: str, root: Path = ROOT) -> list[Path]:
     repository = re.compile(rf"(?<![\w.-]){re.escape(f'{old_owner}/{old_name}')}(?![\w-])")
     site = re.compile(rf"\b{re.escape(f'{old_owner}.github.io/{old_name}')}(?![\w-])", re.I)
     changed = []
-    for path, text in text_files(root).items():
+    # The file that says the old address last: a run that was interrupted can be repeated.
+    for path, text in sorted(
+        text_files(root).items(), key=lambda own: own[0].name == "_config.yml"
+    ):
         new = repository.sub(f"{owner}/{name}", text)
         new = site.sub(f"{owner.lower()}.github.io/{name}", new)
         if new != text:
@@ -71,7 +74,9 @@ def change(url: str, root: Path = ROOT) -> list[Path]:
 if __name__ == "__main__":
     try:
         paths = change(sys.argv[1] if len(sys.argv) > 1 else "")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"make address: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"make address: {error.stderr.decode().strip()}")
     for path in paths:
         print(path.relative_to(ROOT))

@@ -34,12 +34,12 @@ PLACE = ROOT / "_build" / "colab"
 def make_environment(folder: Path) -> Path:
     """A new environment, or the one that is there and whole; returns its Python."""
     python = folder / "bin" / "python"
-    whole = folder / "installed.txt"
-    if not whole.exists() or whole.read_text().split() != list(PRESENT):
+    whole = folder / "installed.json"  # also that no chapter has changed it since
+    if not whole.exists() or json.loads(whole.read_text()) != [list(PRESENT), _others(python)]:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*install, *PRESENT], check=True)
-        whole.write_text("\n".join(PRESENT))
+        whole.write_text(json.dumps([list(PRESENT), _others(python)]))
     return python
 
 
@@ -48,6 +48,11 @@ def packages(python: Path) -> dict[str, str]:
     command = [str(python), "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
     listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return {package["name"]: package["version"] for package in listed}
+
+
+def _others(python: Path) -> dict[str, str]:
+    """The same without this package, which each chapter installs."""
+    return {name: version for name, version in packages(python).items() if name != "vgglib"}
 
 
 def run(chapter: Path, python: Path) -> None:

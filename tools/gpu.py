@@ -90,7 +90,9 @@ class State:
         for known in (earlier, path):
             if known and known.exists():
                 found = json.loads(known.read_text(encoding="utf-8"))
-                self.parts.update(found["parts"])
+                for name, part in found["parts"].items():
+                    if self.parts.get(name, {}).get("status") != "done":
+                        self.parts[name] = part
                 self.records.update(found["records"])
 
     def done(self, part: Part) -> bool:
@@ -189,11 +191,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     end = time.perf_counter() + given.seconds
     state = State(given.state, given.earlier)
     if given.records:
+        if not given.state.exists():
+            parser.error(f"there is no state {str(given.state)!r}: expected the file of a call")
         given.records.mkdir(parents=True, exist_ok=True)
         for name, text in state.records.items():
             (given.records / name).write_text(text, encoding="utf-8")
         return
     given.work.mkdir(parents=True, exist_ok=True)
+    state.write()  # with what was known earlier, also where nothing is left to do
     parts = plan(given, given.work)
     for part in parts:
         left = end - time.perf_counter()

@@ -34,7 +34,7 @@ from vgglib.evaluation import predict, reliability
 from vgglib.figures import color_cloud, use_style
 from vgglib.inspection import class_activation
 from vgglib.published import POST_AXES, POST_VARIANCES, PUBLIC_TRAININGS
-from vgglib.recipes import NETWORKS, SERIES
+from vgglib.recipes import NETWORKS, SERIES, deeper
 from vgglib.records import read_predictions, record_name
 from vgglib.statistics import ChannelStatistics
 from vgglib.trained import Trained, load_trained
@@ -287,6 +287,14 @@ def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
         records: see :func:`vgglib.read_records`.
     """
     series = {r.name: key for key, recipes in SERIES.items() for r in recipes.values()}
+    known = {r.name: r for recipes in SERIES.values() for r in recipes.values()}
+
+    def leads_to(start: dict[str, Any], record: dict[str, Any]) -> bool:
+        """Whether a training is as long as that whose network goes on in another."""
+        epochs, recipe = start["epochs"], known[start["recipe"]]
+        if start["start"] == "random weights":
+            epochs = deeper(recipe.shortened(epochs)).epochs
+        return epochs == record["epochs"]
 
     def pflop(record: dict[str, Any]) -> float:
         """Of a training and of those that its start took: the last that fits, of the same seed."""
@@ -300,6 +308,7 @@ def trainings(records: list[dict[str, Any]]) -> dict[str, Any]:
                 for r in records
                 if r["model"] == before and all(r[key] == record[key] for key in same)
             ]
+            starts = [r for r in starts if leads_to(r, record)] or starts
             total += pflop(starts[-1]) if starts else 0.0
         return total
 

@@ -91,7 +91,8 @@ def deviations_away(condition: dict[str, Any]) -> float:
         values = condition[precision]
         spread = statistics.stdev(values)
         mean = statistics.mean(values)
-        found.append(mean / spread if spread else math.copysign(math.inf, mean))
+        always = math.inf if mean > 0 else -math.inf  # the condition is that it is above 0
+        found.append(mean / spread if spread else always)
     return min(found)
 
 

@@ -60,6 +60,7 @@ def use_style() -> None:
 def _unit_scale(pixels: Tensor) -> Tensor:
     """float32 on the [0, 1] scale: bytes are divided by 255, floats are on it already."""
     check_tensors(images=pixels)
+    pixels = pixels.cpu()  # which draws
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
@@ -82,11 +83,16 @@ def show_images(
         offset: added before drawing, on the [0, 1] scale: the mean that was subtracted.
         width: of the figure, in inches.
         row_labels: written left of each row.
+
+    Raises:
+        ValueError: there are no images.
     """
     pixels = _unit_scale(images)
+    if not len(pixels):
+        raise ValueError("there is no image to show: expected one or more")
     if offset is not None:
-        pixels = pixels + torch.as_tensor(offset, dtype=torch.float32)[:, None, None]
-    pixels = pixels.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        pixels = pixels + torch.as_tensor(offset, dtype=torch.float32, device="cpu")[:, None, None]
+    pixels = pixels.clamp(0, 1).permute(0, 2, 3, 1).numpy()
     columns = min(columns, len(pixels))
     rows = -(-len(pixels) // columns)
     cell = width / columns
@@ -119,7 +125,7 @@ def plot_channel_histograms(images: Mapping[str, Tensor], bins: int = 64) -> Non
         low, high = pixels.min().item(), pixels.max().item()
         colors = CHANNEL_COLORS if pixels.shape[-3] == 3 else {"gray": BLACK}
         for channel, (name, color) in enumerate(colors.items()):
-            values = pixels.movedim(-3, 0)[channel].flatten().cpu()
+            values = pixels.movedim(-3, 0)[channel].flatten()
             style = LINE_STYLES[channel]
             counts, edges = torch.histogram(values, bins=bins, range=(low, high), density=True)
             axis.stairs(counts, edges, label=name, color=color, linestyle=style, linewidth=1.6)
@@ -206,6 +212,7 @@ def plot_histories(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> No
 def plot_confusion(matrix: Tensor, classes: Sequence[str]) -> None:
     """A confusion matrix: rows are true classes, columns predictions, in percent of the row."""
     check_tensors(matrix=matrix)
+    matrix = matrix.cpu()
     percent = 100 * matrix.double() / matrix.sum(dim=1, keepdim=True).clamp(min=1)
     _, axis = plt.subplots(figsize=(6.4, 5.6))
     axis.imshow(percent.numpy(), vmin=0, vmax=100)
