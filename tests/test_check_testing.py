@@ -47,6 +47,7 @@ def network(split):
         ((4, 8), "columns is too small"),
         ((5, 9), "rows is too large"),
         (([4, 9], 9), "should be a number"),
+        ((np.array([4, 9]), 9), "should be a number"),
     ],
 )
 def test_exercise_1(verdict, answer, said):

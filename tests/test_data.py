@@ -322,7 +322,7 @@ def test_the_jpeg_copy_is_of_the_same_images(tmp_path, cifar10):
     assert worse.origin != other.test.origin
     with pytest.raises(ValueError, match="quality must be at least 1, got 0"):
         stored_as_jpeg(data.test, quality=0)
-    with pytest.raises(ValueError, match=r"quality must be in \[0, 100\], got 500"):
+    with pytest.raises(ValueError, match=r"quality must be in \[1, 100\], got 500"):
         stored_as_jpeg(data.test, quality=500)
 
 

@@ -348,25 +348,38 @@ def test_a_member_of_an_enum_is_told_at_once_and_from_another():
     assert told[0] == told[1] != told[2] and len(told[0]) < 20_000
 
 
-def test_a_module_that_stands_in_two_places_is_told_in_both():
-    shared = nn.ReLU()
-    once = nn.Sequential(nn.Conv2d(3, 8, 3), shared, nn.Conv2d(8, 8, 3))
-    twice = nn.Sequential(*once, shared)
-    assert describe(once, weights=False) != describe(twice, weights=False)
+class Multiplied(nn.Module):
+    """As many write one, with a call of its own class."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, images):
+        return images * self.factor
+
+
+def test_what_was_told_of_classes_and_numbers_stays():
+    """A checkpoint of an earlier version goes on only if the same is told of the same."""
+    (inside,) = describe(Multiplied(2.0))["class"]["__init__"]["uses"][1]
+    assert inside["name"].endswith("Multiplied") and "forward" in inside
+    assert describe(np.float32(2)) == "float32 (1,) d88c86f15bbea365"
 
 
 @pytest.mark.parametrize(
     "array",
     [
         np.array([1 + 2j, 3]),
-        np.array(["cat", "dog"]),
+        np.array(["cat", "dog", "dog"]),
         np.array([1.0, 2.0], dtype=">f4"),
         np.zeros((0, 3)),
         np.array([None, "dog"], dtype=object),
     ],
 )
 def test_arrays_of_all_kinds_are_told(array):
-    assert describe(array) == describe(array.copy()) != describe(np.append(array, array))
+    assert describe(array) == describe(array.copy())
+    if array.size:
+        assert describe(array) != describe(np.full_like(array, array.flat[-1]))
 
 
 def test_a_function_without_source_is_told_by_its_code():

@@ -199,7 +199,9 @@ def test_what_is_said_of_the_ablation():
     # With Muon's products, which the page prints: 2.8 % more for a quarter of I.
     cost = vgglib.training_pflop(vgglib.trace("I", width=0.25).multiply_adds, 8 * 45_000)
     dear, cheap = whole[0]["training_pflop"], 1.028 * cost
-    assert f"cost {dear / cheap:.0f} times as much ({dear:.2f} PFLOP against {cheap:.3f} with" in text
+    assert (
+        f"cost {dear / cheap:.0f} times as much ({dear:.2f} PFLOP against {cheap:.3f} with" in text
+    )
     for change in ("label smoothing", "translation", "averaging"):
         assert max(abs(average(found[change])) for found in (on_ladder, taken)) < 0.5
     largest = sorted(on_ladder, key=lambda change: average(on_ladder[change]))[-2:]

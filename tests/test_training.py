@@ -24,6 +24,7 @@ from vgglib.experiments import make_transforms
 from vgglib.machine import checkpoints
 from vgglib.machine.devices import choose_precision
 from vgglib.optimization import make_optimizer, one_cycle
+from vgglib.protocols import ConvolutionalVGG
 from vgglib.recipes import Recipe
 from vgglib.training import somebody_watches, train, train_epoch
 
@@ -1156,6 +1157,10 @@ def test_a_network_whose_whole_classifier_was_exchanged_is_trained_and_goes_on(d
         model.classifier = nn.Linear(model.classifier[0].in_features, 10)
         losses.append(run(data, model, checkpoint=tmp_path / "run.pt").history["train_loss"])
     assert losses[0] == losses[1]
+    with pytest.raises(ValueError, match="the classifier was exchanged for Linear"):
+        model.settings()
+    with pytest.raises(TypeError, match="the classifier was exchanged for Linear"):
+        ConvolutionalVGG(model)
 
 
 def test_first_images_that_are_too_small_for_the_network_are_refused(data):

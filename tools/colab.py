@@ -34,12 +34,16 @@ PLACE = ROOT / "_build" / "colab"
 def make_environment(folder: Path) -> Path:
     """A new environment, or the one that is there and whole; returns its Python."""
     python = folder / "bin" / "python"
-    whole = folder / "installed.json"  # also that no chapter has changed it since
-    if not whole.exists() or json.loads(whole.read_text()) != [list(PRESENT), _others(python)]:
+    note = folder / "installed.json"
+    try:  # nor has a chapter changed it since
+        whole = json.loads(note.read_text()) == [list(PRESENT), _others(python)]
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        whole = False
+    if not whole:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*install, *PRESENT], check=True)
-        whole.write_text(json.dumps([list(PRESENT), _others(python)]))
+        note.write_text(json.dumps([list(PRESENT), _others(python)]))
     return python
 
 

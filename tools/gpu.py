@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     end = time.perf_counter() + given.seconds
     state = State(given.state, given.earlier)
     if given.records:
-        if not given.state.exists():
+        if not (given.state.exists() or given.earlier):
             parser.error(f"there is no state {str(given.state)!r}: expected the file of a call")
         given.records.mkdir(parents=True, exist_ok=True)
         for name, text in state.records.items():

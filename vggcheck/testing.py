@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 import torch
@@ -43,8 +44,8 @@ def exercise_1(rows: int, columns: int) -> str | None:
         (320 - 223, 480 - 223): "Neighboring places are more than a pixel apart: there are pools.",
         expected[::-1]: "Rows come first, and the image has 320 of them.",
     }
-    hint = next((hint for wrong, hint in mistakes.items() if (rows, columns) == wrong), None)
-    return hint or first(
+    numbers = isinstance(rows, Real) and isinstance(columns, Real)
+    return (mistakes.get((rows, columns)) if numbers else None) or first(
         number(rows, expected[0], what="The number of rows"),
         number(columns, expected[1], what="The number of columns"),
     )
@@ -242,7 +243,7 @@ def exercise_5(
             return hint
     labels = split.labels[: len(images)].cpu()
     right = {q: int((p.argmax(dim=1).cpu() == labels).sum()) for q, p in by_scale.items()}
-    if worst not in list(right):  # which may be given what has no hash
+    if not isinstance(worst, Real) or worst not in right:
         return f"The worst scale should be 32, 48 or 96, but it is {describe(worst)}."
     if right[worst] > min(right.values()):
         return "One of the other scales is worse."

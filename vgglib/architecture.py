@@ -254,6 +254,11 @@ class VGG(nn.Module):
             ValueError: it was exchanged for something that no descriptor describes.
         """
         *hidden, last = self.linear
+        if not isinstance(self.classifier, nn.Sequential):
+            raise ValueError(
+                f"the classifier was exchanged for {type(self.classifier).__name__}, and"
+                " descriptors describe an nn.Sequential"
+            )
         now = list(self.classifier)[-1]
         if not isinstance(now, nn.Linear):
             raise ValueError(

@@ -473,9 +473,13 @@ def stored_as_jpeg(split: Split, quality: int = 75) -> Split:
 
     Returns:
         The same labels with the images as they are read again.
+
+    Raises:
+        TypeError: the quality is no whole number.
+        ValueError: there is no such quality.
     """
     check_int("quality", quality, minimum=1)
-    check_number("quality", quality, high=100)
+    check_number("quality", quality, low=1, high=100)
     images = torch.empty_like(split.images)
     for image, again in zip(split.images, images, strict=True):
         file = io.BytesIO()

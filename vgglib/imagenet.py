@@ -128,13 +128,14 @@ def load_network(
         state = plain_state_dict(state)
         if "features.0.weight" in state:
             load_torchvision(network, state)
-            if weights == "torchvision" or mean is None:
-                return network, v2.Compose(
-                    [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
-                )
-        else:
-            check_numbers(state)
-            network.load_state_dict(state)
+            if mean is not None:
+                told = "torchvision's weights" if weights == "torchvision" else repr(str(weights))
+                print(f"{told}: preprocessed as by torchvision, without --mean", file=sys.stderr)
+            return network, v2.Compose(
+                [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+            )
+        check_numbers(state)
+        network.load_state_dict(state)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{weights!r} holds no weights of configuration {name} for {len(classes)} classes:"

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vgglib.configurations import CONFIGURATIONS
+from vgglib.configurations import CONFIGURATIONS, check_names
 from vgglib.data import Data
 from vgglib.evaluation import top_k_accuracy
 from vgglib.experiments import Experiment, package_version
@@ -77,7 +77,7 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
     Args:
         scales: smallest and largest training scale of each recipe, by the recipe's key. Those with
             a range are tested by multi-crop and in ensembles too, as in the paper.
-        models: configurations.
+        models: configurations; they are taken from shallow to deep.
 
     Returns:
         For each network at the middle test scale of every recipe a center crop, dense and
@@ -86,6 +86,7 @@ def plan_tables(scales: Mapping[str, tuple[int, int]], models: tuple[str, ...]) 
         multi-crop and both, at three), and of Table 6 (the same for ensembles, of the two deepest
         networks and of all).
     """
+    models = check_names("networks", models)
     models = tuple(sorted(models, key=lambda name: CONFIGURATIONS[name].weight_layers))
     cells = []
     arounds = {

@@ -41,7 +41,7 @@ class ConvolutionalVGG(nn.Module):
         Images ``(N, channels, height, width)``, float, to logits ``(N, classes, rows, columns)``.
 
     Raises:
-        TypeError: ``network`` is no VGG.
+        TypeError: ``network`` is no VGG, or its whole classifier was exchanged.
     """
 
     def __init__(self, network: VGG) -> None:
@@ -49,6 +49,11 @@ class ConvolutionalVGG(nn.Module):
         network = unwrap(network)
         if not isinstance(network, VGG):
             raise TypeError(f"expected a VGG, got {type(network).__name__}")
+        if not isinstance(network.classifier, nn.Sequential):
+            raise TypeError(
+                f"the classifier was exchanged for {type(network.classifier).__name__}: expected an"
+                " nn.Sequential, whose fully connected layers become convolutions"
+            )
         self.features = network.features
         self.classifier = nn.Sequential()
         kernel = network.feature_size

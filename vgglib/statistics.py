@@ -119,12 +119,13 @@ class StreamingStatistics:
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise TypeError(f"expected uint8 or float images, got {images.dtype}")
         images = images.reshape(-1, *images.shape[-3:])
+        parts = images.split(max(1, _PIXELS_AT_ONCE // images[0, 0].numel()))
         # Of all before any is counted: a batch that is refused leaves no part of itself behind.
-        if images.is_floating_point() and not images.isfinite().all():
+        if images.is_floating_point() and not all(part.isfinite().all() for part in parts):
             raise ValueError(
                 "the images have values that are not finite: expected floats in [0, 1]"
             )
-        for part in images.split(max(1, _PIXELS_AT_ONCE // images[0, 0].numel())):
+        for part in parts:
             # Floats on the CPU: some accelerators have no float64.
             for pixels in part.movedim(1, 0).reshape(channels, -1).split(_PIXELS_AT_ONCE, dim=1):
                 pixels = pixels.cpu().double()

@@ -168,9 +168,9 @@ def trace(network: str | VGG, image_size: int | tuple[int, int] | None = None, *
             field += (kernel - 1) * dilation * jump
             jump *= stride
         elif isinstance(module, _ADAPTIVE_POOLS):
-            side = math.ceil(gets[1] / gives[1])
-            field += (side - 1) * jump
-            jump *= side
+            windows = ((i * gets[1] // gives[1], (i + 1) * gets[1]) for i in range(gives[1]))
+            field += (max(-(-end // gives[1]) - start for start, end in windows) - 1) * jump
+            jump *= math.ceil(gets[1] / gives[1])
         # Each output of these sees the whole image.
         global_pool = isinstance(module, _ADAPTIVE_POOLS) and gives[1:] == (1, 1)
         whole = whole or global_pool or isinstance(module, nn.Linear)

@@ -111,8 +111,10 @@ def describe_use(
     scale = min(scales[0]) if scales and len(scales[0]) == 1 else None
     if cropped and (scale is None or len(scales) > 1):
         known = False  # a crop, and nothing says of what scale
-    if scales and not cropped and isinstance(model, VGG) and scale != min(model.image_size):
-        known = False  # it saw whole images of another size than its own
+    if scales and not cropped and isinstance(model, VGG):
+        height, width = model.image_size
+        if scales[0] not in ({min(height, width)}, {height, width}):
+            known = False  # it saw whole images of another size than its own
     return {
         "network": _settings(model),
         "classes": list(classes),

@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from enum import Enum
 from pathlib import PurePath
 from types import (
     BuiltinFunctionType,
@@ -123,7 +124,8 @@ def describe(thing: Any, around: tuple[int, ...] = (), *, weights: bool = True) 
     if isinstance(thing, (np.ndarray, np.generic)):
         if thing.dtype.hasobject:  # whose bytes would be addresses
             return {"array": parts(thing.tolist()), "shape": list(thing.shape)}
-        return f"{thing.dtype} {thing.shape} {_digest(np.ascontiguousarray(thing).tobytes())}"
+        thing = np.ascontiguousarray(thing)
+        return f"{thing.dtype} {thing.shape} {_digest(thing.tobytes())}"
     if isinstance(thing, torch.Generator):
         return {"class": _name(type(thing)), "seed": thing.initial_seed()}
     if isinstance(thing, Tensor):
@@ -176,23 +178,24 @@ def _module(module: nn.Module, parts: Callable) -> dict[str, Any]:
         settings = {
             name: value for name, value in vars(module).items() if name not in _KEPT_BY_TORCH
         }
-    # Also those that stand in two places, which named_children has once.
-    children = {name: child for name, child in module._modules.items() if child is not None}
-    return {"class": _class(kind, parts), **parts(settings), **parts(children)}
+    return {"class": _class(kind, parts), **parts(settings), **parts(dict(module.named_children()))}
 
 
 def ends_in_logits(network: VGG) -> bool:
     """Whether the last layer is fully connected, as a VGG is made: all may have been exchanged."""
-    return isinstance([None, *network.classifier.children()][-1], nn.Linear)
+    layers = network.classifier
+    return isinstance(layers, nn.Sequential) and isinstance([None, *layers][-1], nn.Linear)
 
 
 def _class(kind: type, parts: functools.partial) -> Any:
     """A class by its name; one from outside of the libraries also by what stands in its body."""
     own = [k for k in kind.__mro__ if _package(k) not in _LIBRARIES]
     around = parts.keywords["around"]
-    if not own or id(kind) in around[:-1]:  # or it is being told: a class may hold its objects
+    holds_its_own = issubclass(kind, Enum)  # whose members would be told within each other
+    if not own or (holds_its_own and id(kind) in around[:-1]):
         return _name(kind)
-    parts = functools.partial(parts, around=(*around, id(kind)))
+    if holds_its_own:
+        parts = functools.partial(parts, around=(*around, id(kind)))
     told: dict[str, Any] = {"name": _name(kind)}
     for part in reversed(own):
         for name, value in vars(part).items():
