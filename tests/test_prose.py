@@ -48,6 +48,13 @@ def test_what_is_said_of_modern():
     said = "III cost as much as `classic`'s II with its start (with them 18 % more), and its two"
     said += " seeds are {:.1f} and {:.1f} points ahead of the better one."
     assert said.format(*(found - top_1(second) for found in of_three)) in text
+    (third,) = on_cifar10("classic", "III")
+    chain = first + of_second + third["training_pflop"]
+    said = "They are {:.1f} and {:.1f} points ahead of `classic`'s one III ({:.1f} %), which cost,"
+    said = said.format(*(found - top_1(third) for found in of_three), top_1(third))
+    assert (
+        f"{said} with its start, {chain / thirds[0]['training_pflop']:.1f} times as much." in text
+    )
     assert thirds[0]["training_pflop"] == pytest.approx(first + of_second, rel=0.01)
     said = f"II is {top_1(two) - top_1(one):.2f} points ahead of I, and the two seeds of III are"
     steps = [found - top_1(two) for found in of_three]
@@ -368,7 +375,7 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert said in text and behind < error_of_one
     two = average(of["II", seed] for seed in (0, 2))
     rises = two - average(of_one), two - average(of["I", seed] for seed in (0, 2))
-    assert f"That of `classic` rises by {rises[0]:.1f} points in part because" in text
+    assert f"`classic` rises by {rises[0]:.1f} points from I to II in part because" in text
     assert f"Over the two seeds that have both it is {rises[1]:.1f}." in text
     said = f"II with seed 2 is {of['II', 0] - of['II', 2]:.1f} points behind the other II"
     assert said in text and len({*by_seed["II", 2]["history"]["learning_rate"]}) == 1
@@ -378,6 +385,15 @@ def test_what_results_says_of_the_networks_on_photographs():
     assert f"II is {top_1['II'] - top_1['I']:.2f} points ahead of the I that it grew" in text
     each = [records[name]["training_pflop"] for name in ("I", "II")]
     assert "three times the computation" in text
+    (third,) = on_cifar10("classic", "III")
+    of_third = third["top_k_accuracy"][0]
+    said = f"Our one III is ahead by {of_third - post['III'][0]:.1f} points ({of_third:.2f} %)."
+    assert said in text
+    steps = [of_third - of["II", seed] for seed in (2, 0)]
+    said = (
+        "III grew from that II, and is {:.2f} points ahead of it, and {:.2f} ahead of the better II"
+    )
+    assert said.format(*steps) in text and third["seed"] == 2
     assert "`slim` took a quarter of the computation of II by `modern`" in text
     assert "Both have eight layers with weights" in text
     assert {vgglib.CONFIGURATIONS[name].weight_layers for name in ("slim", "wide")} == {8}
@@ -396,8 +412,10 @@ def test_what_results_says_of_the_networks_on_photographs():
     claims = {
         ("I", 0): "For I with seed 0 that is after epoch {}, and the next epoch is {:.1f} points",
         ("I", 2): "with seed 2 it is after epoch {}, and the next one {:.1f} points better",
+        ("III", 2): "For III it is after epoch {}, and the next epoch is {:.1f} points better",
         ("II", 0): "For II with seed 0 it is after epoch {}, and its last epoch is {:.1f} points",
     }
+    by_seed["III", 2] = third
     for key, claim in claims.items():
         history = by_seed[key]["history"]
         rates, accuracies = history["learning_rate"], history["validation_top_1"]
@@ -418,8 +436,10 @@ def test_what_results_says_of_the_networks_on_photographs():
     ]
     found_of_twin = read_predictions(twin, book_results())
     sure = {round(a): b for a, b, _ in reliability(*found_of_twin).tolist()}
-    claim = "about 75 %, I is right in {:.0f} and {:.0f} % of the cases and II in {:.0f} %"
-    assert claim.format(bins[0][75], sure[75], bins[1][75]) in text
+    of_third = read_predictions(third, book_results())
+    sure_of_third = {round(a): b for a, b, _ in reliability(*of_third).tolist()}[75]
+    claim = "I is right in {:.0f} and {:.0f} % of the cases, II in {:.0f} % and III in {:.0f} %."
+    assert f"about 75 %, {claim}".format(bins[0][75], sure[75], bins[1][75], sure_of_third) in text
     right_of_twin = found_of_twin[0].argmax(dim=1) == labels
     assert "The first row is the proof" in text
     assert mcnemar(rights[0], right_of_twin)[2] < mcnemar(*rights[:2])[2]
@@ -439,15 +459,19 @@ def test_what_results_says_of_the_networks_on_photographs():
     twins = torch.zeros(len(labels), dtype=torch.bool)
     twins[list(CIFAR10_NEAR_DUPLICATES)] = True
     more = [100 * (r[twins].double().mean() - r[~twins].double().mean()) for r in rights]
-    assert "that is 13 to 15 points more" in text
+    assert "For I, II and III that is 11 to 15 points more" in text
+    hits = of_third[0].argmax(dim=1) == labels
+    assert round(float(100 * (hits[twins].double().mean() - hits[~twins].double().mean()))) == 11
     of_twin = 100 * (right_of_twin[twins].double().mean() - right_of_twin[~twins].double().mean())
     assert [round(float(points)) for points in (*more[:2], of_twin)] == [14, 13, 15]
-    assert "II and `slim` got every one of them right, and the two of I missed two and six." in text
-    missed = [int((~right[twins]).sum()) for right in (*rights, right_of_twin)]
-    assert missed == [2, 0, 0, 6]
+    said = (
+        "II and `slim` got every one of them right, the two of I missed two and six, and III four."
+    )
+    missed = [int((~right[twins]).sum()) for right in (*rights, right_of_twin, hits)]
+    assert said in text and missed == [2, 0, 0, 6, 4]
     flattered = [
         100 * (right.double().mean() - right[~twins].double().mean()).item()
-        for right in (*rights, right_of_twin)
+        for right in (*rights, right_of_twin, hits)
     ]
     said = f"and the twins raise it by {min(flattered):.1f} to {max(flattered):.1f}."
     assert said in text
@@ -547,7 +571,8 @@ def test_what_is_said_of_starts_on_photographs():
     cost = {n: vgglib.trace(n, width=0.25).multiply_adds for n in ("I", "II", "III")}
     assert f"are worth {8 * sum(cost.values()) / cost['III']:.1f} of III" in text
     said = "II ends [above its I](results.ipynb) with one of two seeds, and level with it with the"
-    assert f"in the longer ones on photographs, at full width, {said} other" in text
+    said += " other; III, of one seed, ends above its II.)"
+    assert f"in the longer ones on photographs, at full width, {said}" in text
     one, two = (
         {r["seed"]: r["top_k_accuracy"][0] for r in on_cifar10("classic", name)}
         for name in ("I", "II")
