@@ -428,8 +428,7 @@ class _Run:
         """The augmentation of this epoch, which makes the images of the first ones smaller."""
         if self.epochs_done >= self.recipe.small_epochs:
             return self.train_transform
-        crop = self.recipe.crop
-        size = self.recipe.small_size(*((crop, crop) if crop else self.split.images.shape[-2:]))
+        size = _small_size(self.recipe, self.split)
         return v2.Compose([self.train_transform, v2.Resize(size, antialias=True)])
 
     def validate(self, train_loss: float) -> Evaluation | None:
@@ -479,6 +478,11 @@ class _Run:
             distributed.raise_in_all(error)  # the loss is the mean over all processes
 
 
+def _small_size(recipe: Recipe, split: Split) -> tuple[int, int]:
+    """Height and width of the images in the first epochs."""
+    return recipe.small_size(*((recipe.crop,) * 2 if recipe.crop else split.images.shape[-2:]))
+
+
 def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
     """Refuse what no training can begin with, before anything is changed."""
     for name, value, kind in (("model", model, nn.Module), ("data", data, Data)):
@@ -509,8 +513,7 @@ def _check(model: nn.Module, data: Data, recipe: Recipe, seed: int) -> None:
             " alone: choose one with a global_pool, such as 'slim', or set small_epochs to 0"
         )
     if recipe.small_epochs and isinstance(model, VGG):
-        sides = (recipe.crop,) * 2 if recipe.crop else data.train.images.shape[-2:]
-        smallest = min(recipe.small_size(*sides))
+        smallest = min(_small_size(recipe, data.train))
         if smallest < model.smallest_size:
             raise ValueError(
                 f"recipe {recipe.name!r} begins with images of {smallest} pixels, and the network"
