@@ -1,4 +1,4 @@
-# `make help` lists what there is to do. On a fresh machine nothing but Python is needed.
+# `make help` lists what there is to do; README says what a fresh machine needs.
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -52,16 +52,18 @@ help:
 	@echo 'make accuracy DATA=cifar10   train all that the tables show, and renew them: hours; says'
 	@echo '                             how many, and goes on where it stopped; DEVICE, EPOCHS,'
 	@echo '                             CHECKPOINTS, DOWNLOADS as above; RESULTS=results if not'
-	@echo '                             given; SEEDS="0" for fewer seeds, RECIPES="fast modern"'
-	@echo '                             for a part'
+	@echo '                             given, and needed with EPOCHS; SEEDS="0" for fewer seeds,'
+	@echo '                             RECIPES="fast modern" for a part'
 	@echo 'make benchmark               how fast the training is, beside the usual way'
-	@echo 'make records                 train I, II, III for some seeds, for the tables'
+	@echo 'make records                 train the networks of a recipe again, in place of the records'
+	@echo '                             in results/; RESULTS=FOLDER keeps these'
 	@echo '     SEEDS="0 1 2" RECIPE=quick, or another that `python -m vgglib --help` lists;'
 	@echo '     DATA, DEVICE, EPOCHS as above'
 	@echo 'make lint                    check the style of the code, notebooks included'
 	@echo 'make address URL=https://github.com/<owner>/<name>'
 	@echo '                             change the address of the repository everywhere'
-	@echo 'make clean                   remove what was built (not the environment, .venv)'
+	@echo 'make clean                   remove what was built, and the records of PROFILE=full; not'
+	@echo '                             the environment, .venv'
 	@echo 'PYTHON=python3.11            the Python to make the environment with'
 
 book: python settings $(INSTALLED) $(PACKAGES)
@@ -81,7 +83,7 @@ test-machines: python settings $(INSTALLED)
 margins: python settings $(INSTALLED)
 	@$(BIN)/python -m tools.margins $$CHAPTER
 
-test-site: $(INSTALLED) $(PACKAGES)
+test-site: python settings $(INSTALLED) $(PACKAGES)
 	@$(BIN)/python -m pytest web/tests -q -n auto --site="_build/$${PROFILE:-quick}/html"
 
 pdf: python settings $(INSTALLED) $(PACKAGES)
@@ -119,7 +121,8 @@ address: python
 
 clean:
 	rm -rf _build build .pytest_cache .ruff_cache *.egg-info
-	find tools tests vgglib vggcheck -name __pycache__ -prune -exec rm -rf {} +
+	find . \( -name .venv -o -name node_modules -o -name .git \) -prune -o \
+		-name __pycache__ -exec rm -rf {} +
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -2,7 +2,7 @@
 # Guess: load_dataset("imagefolder") of the folders cup, flask and test_tube has three classes;
 #   and with train/ and test/ it keeps the training images of test_tube out of the test split.
 # What happens: datasets 5.2.0 looks for the words train, test and a few more not only as names of
-#   folders, but as parts of names anywhere in the path. Of the three classes only the images of
+#   folders, but as words within names, set off by -, _, ., a blank or a digit. Of the three classes only the images of
 #   test_tube are loaded, without labels, as the split "test". Where train/ and test/ are there,
 #   the test split has the training images of test_tube as well, and its own of that class twice:
 #   a network is tested on images that it learned from. Nothing is said of it.

@@ -2,8 +2,8 @@
 # Guess: In training BatchNorm normalizes by the mean and deviation of the batch at hand, as the
 #   paper and every other library have it.
 # What happens: equinox 0.13.8 takes the running ones, by its default (mode='ema'; it warns that
-#   one should choose): after a batch of mean 5 one of mean 6 comes out with a mean of about 0.5
-#   and not 0. So a network moved here from elsewhere trains otherwise, by the same settings.
+#   one should choose): batches of deviation 2 and means 5, 6, 7 come out with means of about 0,
+#   0.5 and 1. So a network moved here from elsewhere trains otherwise, by the same settings.
 # What to do: BatchNorm(..., mode='batch').
 set -euo pipefail
 folder=$(mktemp -d)

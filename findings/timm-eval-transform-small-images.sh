@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Guess: timm's transform for the evaluation of images of 32x32, create_transform(32), leaves an image
 #   that has 32x32 pixels already as it is, but for the normalization.
-# What happens: timm 1.0.31 keeps the middle 7/8 of the side, ImageNet's habit (crop_pct 0.875), at any
-#   size: a CIFAR-10 image is enlarged to 36 pixels, smoothed by that, and loses 2 of the 36 at each
-#   side. The network is tested on blurred images without their borders, and nothing says so.
+# What happens: timm 1.0.31 means to keep the middle 7/8 of the side, ImageNet's habit (crop_pct
+#   0.875), at any size: a CIFAR-10 image is enlarged to 36 pixels, smoothed by that, and loses 2 of
+#   the 36 at each side. The network is tested on blurred images without their borders, and nothing says so.
 # What to do: create_transform(32, crop_pct=1.0).
 set -euo pipefail
 folder=$(mktemp -d)

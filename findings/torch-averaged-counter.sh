@@ -2,10 +2,11 @@
 # Guess: with use_buffers=True an averaged model's batch norm has counted as many batches as the
 #   model's, so that its statistics can be gone on with.
 # What happens: torch 2.14.1 averages the counter num_batches_tracked like a weight, but in whole
-#   numbers. After 100 updates AveragedModel says 1, and with an exponential average of decay 0.9
-#   it says 90. Batch norm with momentum=None, which weights a batch by 1 / counter, takes half of
+#   numbers. After 100 updates AveragedModel says 1, where the mean would be 50; an exponential
+#   average of decay 0.9 says 90, ten behind, as such an average is. Batch norm with momentum=None, which weights a batch by 1 / counter, takes half of
 #   its next mean from a single batch where it should take a hundredth.
-# What to do: copy the counter from the model, or let update_bn compute the statistics anew.
+# What to do: copy the counter from the model, or let update_bn compute the statistics anew
+#   (with batches of one size).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

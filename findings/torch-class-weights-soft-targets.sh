@@ -3,7 +3,8 @@
 #   as one-hot probabilities.
 # What happens: torch 2.14.1 divides the weighted sum by the sum of the weights that occur when
 #   the targets are numbers, and by the batch size when they are probabilities. One-hot targets
-#   thus give a loss, and gradients, that are as many times larger as the mean weight. A switch to
+#   thus give a loss, and gradients, that are as many times larger as the mean weight of the
+#   batch's targets. A switch to
 #   MixUp, CutMix or distillation silently multiplies the learning rate. Multiplying all weights
 #   by 7 changes nothing for numbers and everything by 7 for probabilities. Without weights the
 #   two agree.

@@ -4,7 +4,7 @@
 # What happens: torch 2.14.1 multiplies a convolution that is followed by batch normalization with
 #   what the normalization does to it, and leaves the products under the convolution's name, in its
 #   shape. The normalization is gone. Whoever loads the file's tensors into the network by name,
-#   and finds the normalization's missing, gets a network that normalizes twice. do_constant_folding
+#   and keeps the network's own batch normalization since the file has none, normalizes twice. do_constant_folding
 #   has no say in it.
 # What to do: optimize=False, where weights are to be found again (or rounded, as to 16 bits).
 set -euo pipefail

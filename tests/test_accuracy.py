@@ -22,10 +22,13 @@ from vgglib.trained import load_trained
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Settings for a plan of one small recipe whose networks grow, on images of 8x8 pixels."""
-    data = vgglib.load_data("shapes", image_size=8, train_images=60, test_images=30)
-    monkeypatch.setattr(
-        vgglib, "load_data", lambda name, root, validation: replace(data, name=name)
-    )
+
+    def load_data(name, root, validation):
+        few = {"image_size": 8, "train_images": 60, "test_images": 30, "validation": validation}
+        return replace(own_load_data("shapes", **few), name=name)
+
+    own_load_data = vgglib.load_data
+    monkeypatch.setattr(vgglib, "load_data", load_data)
     recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "small", {"small": recipe})
     kept = dict.fromkeys(("I", "II"), (0, 1, 2))

@@ -39,7 +39,7 @@ def strides_added(layers):
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (right, "right."),
+        (right, ": right.\n"),
         (lambda layers: ..., "waiting"),
         (without_strides, "further"),
         (stride_too_early, "only for the layers after it"),
@@ -57,7 +57,7 @@ def test_exercise_1(verdict, function, said):
 @pytest.mark.parametrize(
     ("with_5x5", "said"),
     [
-        (392, "right."),
+        (392, ": right.\n"),
         (..., "waiting"),
         (212, "with 3x3 kernels"),
         (224, "larger than the image"),
@@ -85,7 +85,7 @@ def test_the_wrong_numbers_are_what_the_mistakes_give():
 
 def test_exercise_2(verdict):
     d, c = trace("D").parameters, trace("C").parameters
-    assert "right." in verdict(check.exercise_2, d - c)
+    assert ": right.\n" in verdict(check.exercise_2, d - c)
     assert "waiting" in verdict(check.exercise_2, ...)
     assert "Which of the two is larger" in verdict(check.exercise_2, c - d)
     assert "What does C have" in verdict(check.exercise_2, 9 * (256**2 + 2 * 512**2))
@@ -97,8 +97,8 @@ def test_exercise_2(verdict):
 
 def test_exercise_3(verdict):
     parameters, changed = 33_638_218, ["classifier.fc1", "classifier.fc3"]
-    assert "right." in verdict(check.exercise_3, parameters, changed, 32)
-    assert "right." in verdict(check.exercise_3, parameters, {"fc3", "fc1"}, smallest=32)
+    assert ": right.\n" in verdict(check.exercise_3, parameters, changed, 32)
+    assert ": right.\n" in verdict(check.exercise_3, parameters, {"fc3", "fc1"}, smallest=32)
     assert "waiting" in verdict(check.exercise_3, parameters, [...], 32)
     assert "should be strings" in verdict(check.exercise_3, parameters, [changed], 32)
     assert "does not survive" in verdict(check.exercise_3, parameters, changed, 1)
@@ -132,7 +132,7 @@ def test_exercise_4(verdict):
 
     shape = (1, 64, 3, 4)
     said = {
-        "right.": (filled(), fc1, shape),
+        ": right.\n": (filled(), fc1, shape),
         "waiting": (..., fc1, shape),
         "should be an nn.Conv2d": (fc1, fc1, shape),
         "should be the nn.Linear": (filled(), filled(), shape),
@@ -155,12 +155,12 @@ def test_exercise_4(verdict):
     nn.init.zeros_(fc1.bias)  # as in a new network
     without = nn.Conv2d(8, 64, kernel_size=7, bias=False)
     without.weight.data = fc1.weight.detach().reshape(64, 8, 7, 7)
-    assert "right." in verdict(check.exercise_4, filled(), fc1, shape)
+    assert ": right.\n" in verdict(check.exercise_4, filled(), fc1, shape)
     assert "has biases too, even if" in verdict(check.exercise_4, without, fc1, shape)
 
 
 def test_exercise_5(verdict):
-    assert "right." in verdict(check.exercise_5, 512)
+    assert ": right.\n" in verdict(check.exercise_5, 512)
     assert "waiting" in verdict(check.exercise_5, ...)
     assert "out of what" in verdict(check.exercise_5, 25_088)
     assert "how often each" in verdict(check.exercise_5, 49)

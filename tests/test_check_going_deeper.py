@@ -37,8 +37,8 @@ def test_exercise_1(verdict):
     pool = rms(largest) / rms(relu)
     level = rms(noise) * math.sqrt(2)
     right = level * pool**2
-    assert "right." in verdict(check.exercise_1, rows, noise, pool, right)
-    assert "right." in verdict(check.exercise_1, rows, noise, round(pool, 2), round(right, 1))
+    assert ": right.\n" in verdict(check.exercise_1, rows, noise, pool, right)
+    assert ": right.\n" in verdict(check.exercise_1, rows, noise, round(pool, 2), round(right, 1))
     assert "waiting" in verdict(check.exercise_1, rows, noise, pool, ...)
     for wrong, said in [
         (rms(normal[:, :4].max(dim=1).values) / rms(normal), "not with that of normal numbers"),
@@ -85,11 +85,11 @@ def of_layer(layer):
 def test_exercise_2(verdict):
     right = factors_by(of_layer)
     wide = 2**11
-    assert "right." in verdict(check.exercise_2, right, wide)
+    assert ": right.\n" in verdict(check.exercise_2, right, wide)
     rounded = {name: float(f"{value:.1e}") for name, value in right.items()}
-    assert "right." in verdict(check.exercise_2, rounded, 2000)
+    assert ": right.\n" in verdict(check.exercise_2, rounded, 2000)
     logits = {name: value * math.sqrt(2) for name, value in right.items()}
-    assert "right." in verdict(check.exercise_2, logits, wide)
+    assert ": right.\n" in verdict(check.exercise_2, logits, wide)
     assert "waiting" in verdict(check.exercise_2, {**right, "E": ...}, wide)
     for wrong, said in [
         (list(right.values()), "a dict by network"),
@@ -133,9 +133,9 @@ def test_exercise_3(verdict):
         two, three = vgg("II"), vgg("III")
     paper, post = (set(match_layers(two, three, rule)) for rule in ("paper", "post"))
     only_paper, only_post = paper - post, post - paper
-    assert "right." in verdict(check.exercise_3, only_paper, only_post, "post", 3)
+    assert ": right.\n" in verdict(check.exercise_3, only_paper, only_post, "post", 3)
     short = [name.split(".", 1)[1] for name in only_paper]
-    assert "right." in verdict(check.exercise_3, short, [], "post", 3)
+    assert ": right.\n" in verdict(check.exercise_3, short, [], "post", 3)
     assert "waiting" in verdict(check.exercise_3, short, [...], "post", 3)
     every = set(with_weights(three))
     for first, second, said in [
@@ -197,12 +197,12 @@ def test_exercise_4(verdict, one_thread):
         return verdict(check.exercise_4, gradients, trained, batch, labels, losses)
 
     kept, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    assert "right." in ask()
+    assert ": right.\n" in ask()
     assert model.training
     assert all(torch.equal(kept[name], now) for name, now in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
-    assert "right." in ask(trained=copy.deepcopy(model).eval())
-    assert "right." in ask(losses=torch.tensor(losses))
+    assert ": right.\n" in ask(trained=copy.deepcopy(model).eval())
+    assert ": right.\n" in ask(losses=torch.tensor(losses))
     assert "waiting" in ask(gradients={"without": sizes["without"], "with": ...})
 
     in_evaluation = {"with": gradient(started(True).eval(), batch, labels)}

@@ -43,8 +43,8 @@ def test_exercise_1(verdict, chapter):
     def ask(answer):
         return verdict(check.exercise_1, answer, chapter.model, chapter.preprocess, images)
 
-    assert "right." in ask(silent)
-    assert "right." in ask({name: round(share, 2) for name, share in silent.items()})
+    assert ": right.\n" in ask(silent)
+    assert ": right.\n" in ask({name: round(share, 2) for name, share in silent.items()})
     assert "waiting" in ask({**silent, STACKS[1]: ...})
     assert "that are not 0" in ask({name: 1 - share for name, share in silent.items()})
     assert "parts of 1" in ask({name: 100 * share for name, share in silent.items()})
@@ -68,8 +68,8 @@ def test_exercise_2(verdict, chapter):
     def ask(wrong=wrong, for_named=for_named, for_right=for_right):
         return verdict(check.exercise_2, wrong, for_named, for_right, model, preprocess, split)
 
-    assert "right." in ask()
-    assert "right." in ask(wrong=wrong.tolist())
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(wrong=wrong.tolist())
     assert "waiting" in ask(for_right=...)
     assert "waiting" in ask(wrong=...)
     unprepared = class_activation(model, split.images[wrong] / 255, named[wrong])
@@ -107,7 +107,7 @@ def test_exercise_2_of_a_network_with_few_mistakes(verdict, chapter):
         maps = [class_activation(model, batch, classes[wrong]) for classes in (named, labels)]
         return verdict(check.exercise_2, wrong, *maps, model, preprocess, split)
 
-    assert "right." in ask([3, 7])
+    assert ": right.\n" in ask([3, 7])
     assert "more images wrong than you took" in ask([7])
     assert "gets 1 of these right" in ask([3, 7, 8])
 
@@ -130,8 +130,8 @@ def test_exercise_3(verdict, chapter):
     def ask(best=best, above=above):
         return verdict(check.exercise_3, best, above, CHOSEN, liked, model, preprocess, images)
 
-    assert "right." in ask()
-    assert "right." in ask(best.flip(0).tolist(), round(above, 2))
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(best.flip(0).tolist(), round(above, 2))
     assert "waiting" in ask(above=...)
     assert "waiting" in ask(best=[...])
     for answer, said in [
@@ -159,7 +159,7 @@ def test_of_fewer_than_five_images_all_are_asked_for(verdict, chapter):
         best = model(preprocess(images))[:, CHOSEN]
         above = model(preprocess(liked[None]))[0, CHOSEN].item() - best.max().item()
     given = (above, CHOSEN, liked, model, preprocess, images)
-    assert "right." in verdict(check.exercise_3, best.argsort(), *given)
+    assert ": right.\n" in verdict(check.exercise_3, best.argsort(), *given)
     assert "All 4 different images are asked for, and there are 3" in verdict(
         check.exercise_3, [0, 1, 2], *given
     )
@@ -191,13 +191,13 @@ def test_exercise_4(verdict, chapter):
     def ask(changed=changed, share=share):
         return verdict(check.exercise_4, changed, share, model, preprocess, split)
 
-    assert "right." in ask()
-    assert "right." in ask(changed=changed.double())
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(changed=changed.double())
     assert "waiting" in ask(changed=...)
     assert "waiting" in ask(share=...)
     ends = [preprocess(torch.full_like(split.images[:1], value)) for value in (0, 255)]
     clipped = changed.clamp(*ends)
-    assert "right." in ask(clipped, right_share(model, clipped, labels))
+    assert ": right.\n" in ask(clipped, right_share(model, clipped, labels))
     random = batch + STEP * torch.randn_like(batch).sign()
     pixels = split.images.float()
     for wrong, said in [
@@ -218,15 +218,15 @@ def test_exercise_4(verdict, chapter):
         (0.3, "should be a tensor, but there is 0.3"),
     ]:
         assert said in ask(changed=wrong), said
-    for wrong, said in {
-        1 - share: "that it gets wrong",
-        share * len(split): "how many there are",
-        100 * share: "part of 1",
-        clean: "before the change",
-        clean - share: "by how much the share falls",
-        share / clean: "not of all",
-        -1.0: "too small",
-    }.items():
+    for wrong, said in [
+        (1 - share, "that it gets wrong"),
+        (share * len(split), "how many there are"),
+        (100 * share, "part of 1"),
+        (clean, "before the change"),
+        (clean - share, "by how much the share falls"),
+        (share / clean, "not of all"),
+        (-1.0, "too small"),
+    ]:
         assert said in ask(share=wrong), said
 
 
@@ -246,7 +246,7 @@ def test_exercise_4_where_the_loss_is_a_matter_of_rounding(verdict, chapter):
 
     split = vgglib.Split(split.images, torch.zeros_like(split.labels))
     batch = preprocess(split.images)
-    assert "right." in verdict(check.exercise_4, batch, 1.0, Sure(), preprocess, split)
+    assert ": right.\n" in verdict(check.exercise_4, batch, 1.0, Sure(), preprocess, split)
 
 
 def test_of_many_images_some_do(verdict, chapter, monkeypatch):
@@ -256,7 +256,7 @@ def test_of_many_images_some_do(verdict, chapter, monkeypatch):
     batch = preprocess(split.images)
     changed = batch + STEP * gradient(model, batch, split.labels).sign()
     share = right_share(model, changed, split.labels)
-    assert "right." in verdict(check.exercise_4, changed, share, model, preprocess, split)
+    assert ": right.\n" in verdict(check.exercise_4, changed, share, model, preprocess, split)
     assert "too large" in verdict(check.exercise_4, changed, 0.9, model, preprocess, split)
 
 
@@ -264,11 +264,15 @@ def test_nothing_else_changes(verdict, chapter):
     """Neither the random state nor the mode of the network, nor its gradients."""
     model, preprocess, split = chapter.model, chapter.preprocess, chapter.data.validation
     batch = preprocess(split.images)
+    with torch.no_grad():
+        named = model(batch).argmax(dim=1)
+    wrong = (named != split.labels).nonzero()[:4, 0]
+    maps = [class_activation(model, batch[wrong], of[wrong]) for of in (named, split.labels)]
     before = torch.get_rng_state()
     for training in (True, False):
         model.train(training)
         verdict(check.exercise_1, dict.fromkeys(STACKS, 0.5), model, preprocess, split.images)
-        verdict(check.exercise_2, [0], batch[:1, 0], batch[:1, 0], model, preprocess, split)
+        assert ": right.\n" in verdict(check.exercise_2, wrong, *maps, model, preprocess, split)
         verdict(check.exercise_3, range(5), 0.0, CHOSEN, batch[0], model, preprocess, split.images)
         verdict(check.exercise_4, batch, 0.5, model, preprocess, split)
         assert model.training == training

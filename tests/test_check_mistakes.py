@@ -9,8 +9,8 @@ from vggcheck import mistakes as check
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (["log_softmax", "shift"], "right."),
-        ({"shift", "log_softmax"}, "right."),
+        (["log_softmax", "shift"], ": right.\n"),
+        ({"shift", "log_softmax"}, ": right.\n"),
         ([...], "waiting"),
         (["log_softmax", "shift", "softmax"], "mistake 2 itself"),
         (["log_softmax", "shift", "sigmoid"], "come near 0"),
@@ -45,9 +45,9 @@ def test_exercise_2(verdict):
     def ask(means=1.0, deviations=ratio, any_size=False):
         return verdict(check.exercise_2, means, deviations, any_size, images)
 
-    assert "right." in ask()
-    assert "right." in ask(1, round(ratio.item(), 3))
-    assert "right." in ask(deviations=red.std(dim=1)[None].mean() / red.std(), means=0.998)
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(1, round(ratio.item(), 3))
+    assert ": right.\n" in ask(deviations=red.std(dim=1)[None].mean() / red.std(), means=0.998)
     assert "waiting" in ask(...)
     for wrong, said in [
         (255.0, "scale 0..255"),
@@ -79,8 +79,8 @@ def test_exercise_3(verdict):
     def ask(points=simulated * deviation, reason=False):
         return verdict(check.exercise_3, points, reason)
 
-    assert "right." in ask()
-    assert "right." in ask(0.3)
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(0.3)
     assert "waiting" in ask(...)
     for wrong, said in [
         (1.0, "for the best of 200, or for 1,000 images"),

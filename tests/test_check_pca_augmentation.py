@@ -19,8 +19,8 @@ def test_exercise_1(verdict, images):
     pca = channel_statistics(gray).pca()
     values, axis = pca.eigenvalues, pca.eigenvectors[:, 0]
     for right in (axis, -axis, [0.577] * 3, axis.float()):
-        assert "right." in verdict(check.exercise_1, images, values, right, "brightness")
-    assert "right." in verdict(check.exercise_1, images, values.tolist(), axis, "brightness")
+        assert ": right.\n" in verdict(check.exercise_1, images, values, right, "brightness")
+    assert ": right.\n" in verdict(check.exercise_1, images, values.tolist(), axis, "brightness")
     assert "waiting" in verdict(check.exercise_1, images, values, axis, ...)
     for wrong, said in [
         (values / 3, "each of the three channels"),
@@ -62,7 +62,7 @@ def test_exercise_2(verdict, images):
 
     for by in ("root", "eigenvalue"):
         shift_first, mean_first, shift = orders(by)
-        assert "right." in verdict(check.exercise_2, shift_first, mean_first, "by clipping")
+        assert ": right.\n" in verdict(check.exercise_2, shift_first, mean_first, "by clipping")
     exact = torch.tensor([0.4, 0.5, 0.6], dtype=torch.float64)[:, None, None]
 
     def in_float64(pictures):
@@ -72,7 +72,7 @@ def test_exercise_2(verdict, images):
         (lambda p, d: in_float64(shift.transform(p, d)), mean_first),
         (shift_first, lambda p, d: shift.transform(in_float64(p), d)),
     ]:
-        assert "right." in verdict(check.exercise_2, first, second, "by clipping")
+        assert ": right.\n" in verdict(check.exercise_2, first, second, "by clipping")
     assert "waiting" in verdict(check.exercise_2, shift_first, mean_first, ...)
     assert "waiting" in verdict(check.exercise_2, lambda p, d: ..., mean_first, "by clipping")
     for first, second, said in [
@@ -101,8 +101,8 @@ def test_exercise_3(verdict):
     values = torch.tensor([0.1719, 0.0139, 0.0029], dtype=torch.float64)
     root = values.sqrt()
     std, ratio = 0.1 * root[0], (root[0] / root[2]).item()
-    assert "right." in verdict(check.exercise_3, values, std, ratio)
-    assert "right." in verdict(check.exercise_3, values, round(std.item(), 3), round(ratio, 1))
+    assert ": right.\n" in verdict(check.exercise_3, values, std, ratio)
+    assert ": right.\n" in verdict(check.exercise_3, values, round(std.item(), 3), round(ratio, 1))
     assert "waiting" in verdict(check.exercise_3, values, std, ...)
     for wrong, said in [
         (0.1 * values[0], "times the root"),
@@ -133,8 +133,8 @@ def test_images_that_are_gray_have_one_axis(verdict, tmp_path, save_image):
     found = channel_statistics(tmp_path / "gray")
     values, large = found.pca().eigenvalues, found.pca().for_white(255)
     assert values[1] < 1e-12
-    assert "right." in verdict(check.exercise_3, values, 0.1 * values[0].sqrt(), float("nan"))
-    assert "right." in verdict(check.exercise_4, images, found, large, large.for_white(1))
+    assert ": right.\n" in verdict(check.exercise_3, values, 0.1 * values[0].sqrt(), float("nan"))
+    assert ": right.\n" in verdict(check.exercise_4, images, found, large, large.for_white(1))
     assert "still on the" in verdict(check.exercise_4, images, found, values, values)
 
 
@@ -146,8 +146,8 @@ def test_exercise_4(verdict, images, tmp_path, save_image):
     pca = found.pca()
     large, values = pca.for_white(255), pca.eigenvalues
     back = large.for_white(1)
-    assert "right." in verdict(check.exercise_4, images, found, large, back)
-    assert "right." in verdict(
+    assert ": right.\n" in verdict(check.exercise_4, images, found, large, back)
+    assert ": right.\n" in verdict(
         check.exercise_4, images, found, large.eigenvalues, back.eigenvalues.tolist()
     )
     assert "waiting" in verdict(check.exercise_4, images, found, large, ...)
@@ -182,7 +182,7 @@ def test_exercise_5(verdict, images):
     within = torch.stack([channel_statistics(image).covariance for image in images]).mean(dim=0)
     missing = whole - within
     for right in (means, means - means.mean(dim=0), means.float()):
-        assert "right." in verdict(check.exercise_5, images, within, right)
+        assert ": right.\n" in verdict(check.exercise_5, images, within, right)
     assert "waiting" in verdict(check.exercise_5, images, within, ...)
     for wrong, said in [
         (whole, "with the term"),

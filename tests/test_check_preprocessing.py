@@ -15,7 +15,7 @@ def test_exercise_1(verdict, tmp_path, save_image):
         save_image(tmp_path / f"{shade}.png", pixels=pixels)
     mean = channel_statistics(tmp_path).mean
     for right in (0.1, mean, mean.tolist(), mean[1]):
-        assert "right." in verdict(check.exercise_1, right, 0.5, "images")
+        assert ": right.\n" in verdict(check.exercise_1, right, 0.5, "images")
     assert "waiting" in verdict(check.exercise_1, 0.1, 0.5, ...)
     for wrong, said in {
         0.5: "pixels, not images",
@@ -40,7 +40,7 @@ def right_bias(weight, bias, mean):
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (right_bias, "right."),
+        (right_bias, ": right.\n"),
         (lambda weight, bias, mean: ..., "waiting"),
         (lambda weight, bias, mean: bias + weight.sum(dim=(2, 3)) @ mean, "which sign"),
         (lambda weight, bias, mean: bias, "for centered images"),
@@ -85,7 +85,7 @@ def test_exercise_3(verdict):
     by_color, by_image = 1 - color_left / before, 1 - image_left / before
 
     kept = images.clone()
-    assert "right." in verdict(check.exercise_3, images, image, by_color, by_image)
+    assert ": right.\n" in verdict(check.exercise_3, images, image, by_color, by_image)
     assert torch.equal(images, kept)
     assert "waiting" in verdict(check.exercise_3, images, image, by_color, ...)
     for wrong, said in [
@@ -122,7 +122,7 @@ def test_exercise_3_tells_two_near_parts_apart(verdict):
     image, color = pixels.mean(dim=0), pixels.mean(dim=(0, 2, 3))[:, None, None]
     before = pixels.square().mean()
     color = 1 - ((pixels - color).square().mean() / before).item()
-    assert "right." in verdict(check.exercise_3, images, image, color, image_part(pixels))
+    assert ": right.\n" in verdict(check.exercise_3, images, image, color, image_part(pixels))
     assert "without rounding" in verdict(
         check.exercise_3, images, image, color - 3e-3, image_part(pixels)
     )
@@ -141,8 +141,8 @@ def test_exercise_4_whatever_the_draw(verdict, seed):
     best = chosen_on.argmax(dim=1, keepdim=True)
     reported = chosen_on.gather(1, best).mean()
     fresh = other.gather(1, best).mean()
-    assert "right." in verdict(check.exercise_4, reported, fresh)
-    assert "right." in verdict(check.exercise_4, round(reported.item()), round(fresh.item()))
+    assert ": right.\n" in verdict(check.exercise_4, reported, fresh)
+    assert ": right.\n" in verdict(check.exercise_4, round(reported.item()), round(fresh.item()))
     for wrong, said in [
         (chosen_on.mean(), "reaches on average"),
         (chosen_on.max(), "Average over them"),

@@ -18,9 +18,9 @@ ERRORS = {name: [100 - a for a in row] for name, row in ROWS.items()}
 
 
 def test_exercise_1(verdict):
-    assert "right." in verdict(check.exercise_1, ERRORS, 10.0, ROWS)
+    assert ": right.\n" in verdict(check.exercise_1, ERRORS, 10.0, ROWS)
     tensors = {name: torch.tensor(row) for name, row in ERRORS.items()}
-    assert "right." in verdict(check.exercise_1, tensors, 10.0, ROWS)
+    assert ": right.\n" in verdict(check.exercise_1, tensors, 10.0, ROWS)
     assert "waiting" in verdict(check.exercise_1, {**ERRORS, "II": ...}, 10.0, ROWS)
     assert "waiting" in verdict(check.exercise_1, ERRORS, ..., ROWS)
     for wrong, said in [
@@ -47,8 +47,8 @@ def test_exercise_2(verdict):
     one, other = (100 * (p * (1 - p) / 10_000) ** 0.5 for p in (0.860, 0.869))
     error = (one**2 + other**2) ** 0.5
     ratio, why = 0.9 / error, "their errors rise and fall together"
-    assert "right." in verdict(check.exercise_2, error, ratio, why)
-    assert "right." in verdict(check.exercise_2, 0.48, 1.9, why)
+    assert ": right.\n" in verdict(check.exercise_2, error, ratio, why)
+    assert ": right.\n" in verdict(check.exercise_2, 0.48, 1.9, why)
     assert "waiting" in verdict(check.exercise_2, error, ratio, ...)
     for wrong, said in {
         one: "of one accuracy",
@@ -80,9 +80,9 @@ def test_exercise_3(verdict):
     right, total = matrix.diagonal(), matrix.sum()
     recall, precision = right / matrix.sum(dim=1), right / matrix.sum(dim=0)
     assert precision.isnan().any()  # nothing was called the last class
-    assert "right." in verdict(check.exercise_3, recall, precision, matrix)
+    assert ": right.\n" in verdict(check.exercise_3, recall, precision, matrix)
     without_nan = right / matrix.sum(dim=0).clamp(min=1)
-    assert "right." in verdict(check.exercise_3, recall, without_nan, matrix)
+    assert ": right.\n" in verdict(check.exercise_3, recall, without_nan, matrix)
     assert "waiting" in verdict(check.exercise_3, recall, ..., matrix)
     said = {
         "That is the precision": (precision, recall),
@@ -135,8 +135,8 @@ def test_exercise_4(verdict, trained):
     def ask(both=both, single=single, gain=gain, letters="harm"):
         return verdict(check.exercise_4, both, single, gain, letters, run, data)
 
-    assert "right." in ask()
-    assert "right." in ask(gain=round(gain, 1))
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(gain=round(gain, 1))
     assert "waiting" in ask(single=...)
     assert "waiting" in ask(letters=...)
     validation = vgglib.evaluate(run.model, data.validation, run.test_transform)
@@ -176,9 +176,9 @@ def test_exercise_5(verdict, trained):
     def ask(found=found, gaps=gaps, **gap):
         return verdict(check.exercise_5, found, {**gaps, **gap} if gap else gaps, run, data)
 
-    assert "right." in ask()
-    assert "right." in ask(test=round(gaps["test"], 1))
-    assert "right." in ask({**found, "test": run.test})
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(test=round(gaps["test"], 1))
+    assert ": right.\n" in ask({**found, "test": run.test})
     assert "waiting" in ask(test=...)
     assert "waiting" in ask({**found, "test": ...})
     for wrong, said in {
@@ -204,7 +204,7 @@ def test_the_network_and_the_random_state_stay_as_they_are(verdict, trained):
     for training in (True, False):
         run.model.train(training)
         both, single = evaluations(run, data)
-        assert "right." in verdict(
+        assert ": right.\n" in verdict(
             check.exercise_4, both, single, both.top_1 - single.top_1, "harm", run, data
         )
         assert run.model.training == training

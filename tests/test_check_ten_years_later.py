@@ -25,8 +25,8 @@ def test_exercise_1(verdict):
     def ask(*answer):
         return verdict(check.exercise_1, *answer)
 
-    assert "right." in ask(one, way, many)
-    assert "right." in ask(round(one, 1), round(way), torch.tensor(round(many)))
+    assert ": right.\n" in ask(one, way, many)
+    assert ": right.\n" in ask(round(one, 1), round(way), torch.tensor(round(many)))
     assert "waiting" in ask(one, way, ...)
     for wrong, said in [
         (one / 2, "two operations"),
@@ -84,8 +84,8 @@ def test_exercise_2(verdict):
         return verdict(check.exercise_2, minutes, rate, records)
 
     for rate in (0.5, 0.4, 0.45):
-        assert "right." in ask(rate=rate)
-    assert "right." in ask(round(minutes, 1))
+        assert ": right.\n" in ask(rate=rate)
+    assert ": right.\n" in ask(round(minutes, 1))
     assert "waiting" in ask(...)
     for wrong, said in [
         (60 * minutes, "are seconds"),
@@ -116,8 +116,8 @@ def test_exercise_2(verdict):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((1, 0.5, "larger"), "right."),
-        ((1.001, torch.tensor(0.4998), "larger"), "right."),
+        ((1, 0.5, "larger"), ": right.\n"),
+        ((1.001, torch.tensor(0.4998), "larger"), ": right.\n"),
         ((..., 0.5, "larger"), "waiting"),
         ((2, 0.5, "larger"), "the convolution by itself"),
         ((0.5, 0.5, "larger"), "does the deviation grow"),
@@ -162,11 +162,11 @@ def test_exercise_4(verdict):
     def ask(factor=0.625, plans=None, top_1=after_three, fair=False):
         return verdict(check.exercise_4, factor, plans or {3: SHORT, 6: LONG}, top_1, fair)
 
-    assert "right." in ask()
-    assert "right." in ask(0.63)
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(0.63)
     # The conclusion is about the plans: the chances of one seed may say otherwise.
     lucky = experiment(6, [11.0, 31.0, 51.0, 60.0, 70.0, 80.0])
-    assert "right." in ask(plans={3: SHORT, 6: lucky}, top_1={3: 50.0, 6: 51.0})
+    assert ": right.\n" in ask(plans={3: SHORT, 6: lucky}, top_1={3: 50.0, 6: 51.0})
     assert "waiting" in ask(plans={3: ..., 6: ...})
     for wrong, said in [
         (0.5, "there is a warm-up"),
@@ -205,8 +205,8 @@ def test_exercise_4(verdict):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((0, 8, 14), "right."),
-        ((0.0, 8, 14.0), "right."),
+        ((0, 8, 14), ": right.\n"),
+        ((0.0, 8, 14.0), ": right.\n"),
         ((0, ..., 14), "waiting"),
         ((0.5, 8, 14), "a 2 in the mirror"),
         ((1, 8, 14), "all digits"),

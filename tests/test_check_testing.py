@@ -37,7 +37,7 @@ def network(split):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((4, 9), "right."),
+        ((4, 9), ": right.\n"),
         ((..., ...), "waiting"),
         ((10, 15), "what the pools leave"),
         ((1, 2), "may overlap"),
@@ -63,8 +63,8 @@ def test_exercise_2(verdict):
 
     scales = (256, 384, 512)
     for answer, said in {
-        times(scales, "both"): "right.",
-        171: "right.",
+        times(scales, "both"): ": right.\n",
+        171: ": right.\n",
         ...: "waiting",
         times(scales, "both", mirror=False): "mirror images",
         150: "dense test is missing",
@@ -90,7 +90,7 @@ def test_exercise_3(verdict, network, split):
     ten = (4 * corners + middle) / 5
     same = int((ten.argmax(dim=1) == fifty.argmax(dim=1)).sum())
     assert 0 < same < len(split.images)
-    assert "right." in ask(ten, fifty, same)
+    assert ": right.\n" in ask(ten, fifty, same)
     assert network.training
     floats = split.images.float() / 255
     ten_of_floats, fifty_of_floats = (
@@ -103,7 +103,7 @@ def test_exercise_3(verdict, network, split):
     )
     assert not torch.equal(fifty, fifty_of_floats)
     same_of_floats = int((ten_of_floats.argmax(dim=1) == fifty_of_floats.argmax(dim=1)).sum())
-    assert "right." in ask(ten_of_floats, fifty_of_floats, same_of_floats)
+    assert ": right.\n" in ask(ten_of_floats, fifty_of_floats, same_of_floats)
     assert "waiting" in ask(ten, ..., same)
 
     plain = (4 * by(grid=2, mirror=False) + by(grid=1, mirror=False)) / 5
@@ -146,9 +146,9 @@ def test_exercise_3(verdict, network, split):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (((2, 2), 4, "pools"), "right."),
-        (([2, 2], 4, "pools"), "right."),
-        ((np.array([2, 2]), 4, "pools"), "right."),
+        (((2, 2), 4, "pools"), ": right.\n"),
+        (([2, 2], 4, "pools"), ": right.\n"),
+        ((np.array([2, 2]), 4, "pools"), ": right.\n"),
         ((torch.zeros(2, 2), 4, "pools"), "give the tensor's .shape"),
         (((..., ...), ..., ...), "waiting"),
         (((4, 4), 4, "pools"), "map of features"),
@@ -185,9 +185,9 @@ def test_exercise_5(verdict, network, split):
     def ask(found=dense, worst=worst, parts=parts):
         return verdict(check.exercise_5, found, worst, parts, network, split, preprocess)
 
-    assert "right." in ask()
-    assert "right." in ask(by(mirror=False), parts=[round(parts[0], 2), 0.375])
-    assert "right." in ask(worst=torch.tensor(worst), parts=torch.tensor(parts))
+    assert ": right.\n" in ask()
+    assert ": right.\n" in ask(by(mirror=False), parts=[round(parts[0], 2), 0.375])
+    assert ": right.\n" in ask(worst=torch.tensor(worst), parts=torch.tensor(parts))
     assert "waiting" in ask({32: ..., 48: ..., 96: ...})
     assert "waiting" in ask(parts=(..., ...))
     network.eval()
@@ -198,7 +198,7 @@ def test_exercise_5(verdict, network, split):
             maps = [ConvolutionalVGG(network)(view) for view in (pixels, pixels.flip(-1))]
         floats[q] = sum(m.mean(dim=(-2, -1)).softmax(dim=1) for m in maps) / 2
         by_place[q] = [m.softmax(dim=1).mean(dim=(-2, -1)) for m in maps]
-    assert "right." in ask(floats)
+    assert ": right.\n" in ask(floats)
     averaged = "the logits are averaged"
     assert averaged in ask({q: (plain + other) / 2 for q, (plain, other) in by_place.items()})
     assert averaged in ask({q: plain for q, (plain, _) in by_place.items()})

@@ -25,6 +25,7 @@ from vgglib.experiments import (
     training_pflop,
 )
 from vgglib.recipes import (
+    _HELD_OUT,
     ABLATION,
     CHANGES,
     COLOR_SHIFTS,
@@ -37,6 +38,7 @@ from vgglib.recipes import (
     WITHOUT,
     Recipe,
     deeper,
+    fraction_held_out,
     register,
 )
 from vgglib.records import FIELDS, read_records, write_record
@@ -106,9 +108,10 @@ def test_recipes_are_named_as_they_are_asked_for():
 
 def test_a_recipe_that_is_registered_can_be_asked_for():
     try:
-        register(Recipe("mine"), networks=("A",))
+        register(Recipe("mine"), networks=("A",), held_out=0.25)
         assert SERIES["mine"] == {"mine": RECIPES["mine"]}
         assert NETWORKS["mine"] == ("A",)
+        assert fraction_held_out("mine") == 0.25
         with pytest.raises(ValueError, match="there is a recipe 'mine': choose another name"):
             register(Recipe("mine"))
         with pytest.raises(ValueError, match="there is a recipe 'color none'"):  # of a series
@@ -117,8 +120,12 @@ def test_a_recipe_that_is_registered_can_be_asked_for():
             register(Recipe("never"), held_out=1.0)
         assert "never" not in SERIES and "never" not in NETWORKS
     finally:
-        for known in (RECIPES, NETWORKS, SERIES):
+        for known in (RECIPES, NETWORKS, SERIES, _HELD_OUT):
             known.pop("mine", None)
+
+
+def test_only_recipes_whose_settings_were_chosen_before_hold_nothing_out():
+    assert {name for name in SERIES if fraction_held_out(name) == 0} == {"fast", "longer"}
 
 
 @pytest.mark.parametrize("recipe", [Recipe("r"), *RECIPES.values(), *TRAINING_SCALES.values()])
@@ -140,7 +147,7 @@ def test_a_recipe_says_how_many_epochs_a_deeper_network_gets():
     recipe = Recipe("paper", epochs=12, patience=4, deeper_epochs=0.75)
     assert deeper(recipe) == replace(recipe, epochs=9, patience=3)
     assert deeper(replace(recipe, deeper_epochs=1.0)).epochs == 12
-    assert [deeper(replace(recipe, patience=p)).patience for p in (0, 1, 2)] == [0, 1, 1]
+    assert [deeper(replace(recipe, patience=p)).patience for p in (0, 1, 2)] == [0, 1, 2]
 
 
 def test_the_transforms_have_the_statistics_of_the_training_images(data):
@@ -750,6 +757,20 @@ def test_without_test_images_nothing_is_trained(data):
     nothing = replace(data, test=data.test.take(torch.tensor([], dtype=torch.int64)))
     with pytest.raises(ValueError, match="there are no test images: load the data with one"):
         run(nothing)
+
+
+def test_the_networks_of_a_series_grow_where_the_recipe_asks_for_it(data):
+    told, options = [], {"precision": "float32", "device": "cpu"}
+    grown = experiments.run_series(
+        ["I", "II"], data, RECIPE, rule="paper", report=lambda e: told.append(e), **options
+    )
+    assert list(grown.values()) == told
+    starts = {name: (e.record["start"], e.record["epochs"]) for name, e in grown.items()}
+    after = ("shallower network, rule 'paper'", deeper(RECIPE).epochs)
+    assert starts == {"I": ("random weights", RECIPE.epochs), "II": after}
+    alone = experiments.run_series(["I", "II"], data, replace(RECIPE, batch_norm=True), **options)
+    starts = {(e.record["start"], e.record["epochs"]) for e in alone.values()}
+    assert starts == {("random weights", RECIPE.epochs)}
 
 
 @pytest.mark.parametrize(

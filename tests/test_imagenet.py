@@ -213,6 +213,8 @@ def test_weights_that_are_a_pickle_are_not_run(images, tmp_path):
 
     bomb = tmp_path / "bomb.pt"
     bomb.write_bytes(pickle.dumps(Bomb(), protocol=2))
+    pickle.loads(bomb.read_bytes())
+    (tmp_path / "ran").unlink()  # so it would have been run
     with pytest.raises(SystemExit, match="holds Python objects besides weights"):
         imagenet.main(["--images", str(images), "--weights", str(bomb), *SMALL])
     assert not (tmp_path / "ran").exists()

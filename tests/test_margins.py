@@ -22,6 +22,7 @@ from tools.margins import (
 
 FAR = 3  # deviations
 ALL = conditions()
+assert ALL, "chapters print conditions: where are they?"
 
 
 def words(chapter):

@@ -10,7 +10,7 @@ import torch
 from vgglib import records
 from vgglib.configurations import vgg
 from vgglib.experiments import cost_of_training, training_pflop
-from vgglib.recipes import SERIES, Recipe
+from vgglib.recipes import SERIES, Recipe, fraction_held_out
 from vgglib.records import (
     FIELDS,
     read_predictions,
@@ -82,6 +82,12 @@ def test_of_two_folders_the_later_counts(tmp_path):
     write_record(tmp_path / "own", make(train_seconds=2))
     found = read_records(tmp_path / "published", tmp_path / "own")
     assert [(record["seed"], record["train_seconds"]) for record in found] == [(0, 2), (1, 12.5)]
+
+
+def test_settings_that_had_another_name_once_are_read_by_todays(tmp_path):
+    write_record(tmp_path, make(settings={"color_scale": "root", "scale": [0, 0], "crop": 24}))
+    (record,) = read_records(tmp_path)
+    assert record["settings"] == {"color_by": "root", "training_scale": [0, 0], "crop": 24}
 
 
 def test_a_folder_that_does_not_exist_has_no_records(tmp_path):
@@ -288,6 +294,9 @@ def test_the_counts_of_a_published_record_agree(record):
     counted = trace(record["model"], **options).multiply_adds
     assert record["multiply_adds"] == counted
     assert record["images_seen"] == record["epochs"] * record["train_images"]
+    of_training = record["train_images"] + record["validation_images"]
+    held_out = fraction_held_out(record["recipe"]) * of_training
+    assert record["validation_images"] == pytest.approx(held_out)
     if not settings["small_epochs"]:
         assert record["training_pflop"] == training_pflop(counted, record["images_seen"])
     with torch.device("meta"):

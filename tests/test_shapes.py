@@ -133,7 +133,7 @@ def test_the_classes_are_equally_frequent_in_each_split(data):
         assert split.labels.bincount().tolist() == [count] * 10
 
 
-def test_six_thousand_images_take_seconds():
+def test_six_thousand_images_take_seconds(one_thread):
     # Time of this process, so that others on the machine do not count.
     started = time.process_time()
     load_data("shapes")

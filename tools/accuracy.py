@@ -1,10 +1,11 @@
 """`make accuracy`: the accuracy tables from nothing, those trainings first that are worth most.
 
-It says beforehand how long each part takes on this machine, and after each training how far it is.
-Killed at any moment and run again, it loses at most the epoch in hand: what has a checkpoint goes
-on, and what has a record is not trained again, unless another network starts from it and its
-checkpoint is not on this machine. At the end papermill executes *Results* and *Ten years later*, in
-place, and the table of the first page is renewed.
+It says beforehand how long the trainings of each part take on this machine, and after each training
+how far it is. Killed at any moment and run again, it loses at most the epoch or the test in hand:
+what has a checkpoint goes on, and what has a record is not trained or tested again, unless another
+network starts from it and its checkpoint is not on this machine. At the end papermill executes
+*Results* and *Ten years later*, in place, and the table of the first page is renewed; where the
+records go elsewhere, it makes copies of the two, and the book stays as it is.
 """
 
 from __future__ import annotations
@@ -223,27 +224,31 @@ class Work:
         self.settings, self.plan = settings, planned
         self.device = vgglib.choose_device(settings.device)
         self.loaded: dict[tuple[str, float], Data] = {}
+        self.of_images: dict[tuple[str, float], dict[str, Any]] = {}  # what records say of them
         self.expected: dict[str, float] = {}  # seconds of what is not done, by the record's file
         self.took = self.was_expected = 0.0
 
     def data(self, name: str, held_out: float) -> Data:
         """Loaded once."""
         if (name, held_out) not in self.loaded:
-            self.loaded[name, held_out] = vgglib.load_data(
-                name, root=self.settings.downloads, validation=held_out
-            )
+            data = vgglib.load_data(name, root=self.settings.downloads, validation=held_out)
+            self.loaded[name, held_out] = data
+            self.of_images[name, held_out] = {
+                "data_fingerprint": data.pixel_fingerprint,
+                "data_origin": data.fingerprint,
+                "image_size": data.image_size,
+            }
         return self.loaded[name, held_out]
 
     def estimate(self) -> None:
         """Print how long each part takes."""
-        print("how long it takes here, by a few steps of each training:")
+        print("how long the trainings take here, by a few steps of each:")
         known = {record_name(record): record for record in read_records(self.settings.results)}
         for part, of_part in self.plan:
             seconds = 0.0
             trainings = {file: chain for chain in of_part for *_, file in chain.trainings()}
             for file in trainings.keys() & known.keys():
-                chain = trainings[file]
-                self._check_images(known[file], self.data(chain.data, chain.held_out))
+                self._check_images(known[file], trainings[file])
             undone = {t[2]: (c, t) for c in of_part for t in missing(c, self.settings.results)}
             untested = set()
             if part.series == "scales":  # a network that is trained anew is tested anew, too
@@ -266,14 +271,15 @@ class Work:
             print(f"  {what:<24} {done}  {_minutes(seconds)}{told}", flush=True)
         print(f"  {'all':<41}{_minutes(sum(self.expected.values()))}", flush=True)
 
-    def _check_images(self, record: dict[str, Any], data: Data) -> None:
+    def _check_images(self, record: dict[str, Any], chain: Chain) -> None:
         """Refuse a record of other images, which would pass for one of these.
 
         Raises:
             ValueError: the record is of other images of the same name.
         """
-        own = {"data_fingerprint": data.pixel_fingerprint, "data_origin": data.fingerprint}
-        check_replaceable(self.settings.results, record | own | {"image_size": data.image_size})
+        self.data(chain.data, chain.held_out)
+        own = self.of_images[chain.data, chain.held_out]
+        check_replaceable(self.settings.results, record | own)
 
     def train(self) -> None:
         """Train what has no record, part after part."""
@@ -375,7 +381,8 @@ class Work:
                 for name, experiment in self._train(chain).items()
             }
             data = self.data(own[0].data, own[0].held_out)
-            fill_tables(list(tests), trained, data, results=self.settings.results / "protocols")
+            undone = [cell for cell, file in tests.items() if not file.exists()]
+            fill_tables(undone, trained, data, results=self.settings.results / "protocols")
 
     def renew_pages(self) -> None:
         """Execute two chapters; copies of them where the records are not the book's."""

@@ -149,7 +149,9 @@ def execute_all(settings: Settings, folder: Path) -> None:
             running.discard(process)
             if process.returncode:
                 stopped.set()
-                raise ChapterError((message or errors).strip())
+                told = message.strip() or errors.strip()
+                ended = f"chapter {path.stem} ended with status {process.returncode}"
+                raise ChapterError(told or ended)
             print(f"{path.stem:<30}{time.perf_counter() - start:8.0f} s", flush=True)
 
     pool = ThreadPoolExecutor(workers)

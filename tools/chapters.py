@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
 import yaml
@@ -88,7 +89,7 @@ def environment(folder: Path, startup: str = "") -> dict[str, str]:
     elsewhere on the machine are out of the way.
 
     Args:
-        folder: an empty one, for the configuration of the kernel.
+        folder: for the configuration of the kernel, in a folder of its own.
         startup: Python code that the kernel runs before the first cell.
     """
     profile = folder / "ipython" / "profile_default"
@@ -104,18 +105,11 @@ def environment(folder: Path, startup: str = "") -> dict[str, str]:
 @contextmanager
 def clean_environment(startup: str = "") -> Iterator[Path]:
     """An empty folder, and this process in the :func:`environment` meanwhile."""
-    former = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="chapter-") as folder:
         empty = Path(folder, "empty")
         empty.mkdir()
-        clean = environment(Path(folder), startup)
-        os.environ.clear()
-        os.environ.update(clean)
-        try:
+        with patch.dict(os.environ, environment(Path(folder), startup), clear=True):
             yield empty
-        finally:
-            os.environ.clear()
-            os.environ.update(former)
 
 
 def execute(source: Path, parameters: dict[str, str], startup: str = "") -> NotebookNode:

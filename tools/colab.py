@@ -50,7 +50,8 @@ def make_environment(folder: Path) -> Path:
 def packages(python: Path) -> dict[str, str]:
     """Names and versions of what is installed."""
     command = [str(python), "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
-    listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    listed = json.loads(done.stdout)
     return {package["name"]: package["version"] for package in listed}
 
 

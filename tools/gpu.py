@@ -87,13 +87,14 @@ class State:
         self.path = path
         self.parts: dict[str, dict[str, Any]] = {}
         self.records: dict[str, str] = {}  # text by file name
-        for known in (earlier, path):
-            if known and known.exists():
-                found = json.loads(known.read_text(encoding="utf-8"))
-                for name, part in found["parts"].items():
-                    if self.parts.get(name, {}).get("status") != "done":
-                        self.parts[name] = part
-                self.records.update(found["records"])
+        known = [earlier] if earlier else []
+        known += [path] if path.exists() else []
+        for file in known:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            for name, part in found["parts"].items():
+                if self.parts.get(name, {}).get("status") != "done":
+                    self.parts[name] = part
+            self.records.update(found["records"])
 
     def done(self, part: Part) -> bool:
         """Whether it ended well in this call or an earlier one."""
@@ -189,6 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--models", nargs="+", default=["I", "II", "III"], help="of the benchmark")
     given = parser.parse_args(arguments)
     end = time.perf_counter() + given.seconds
+    if given.earlier and not given.earlier.exists():
+        parser.error(f"there is no state {str(given.earlier)!r}: expected the file of a call")
     state = State(given.state, given.earlier)
     if given.records:
         if not (given.state.exists() or given.earlier):

@@ -16,7 +16,6 @@ from tools.address import address, parse
 from tools.build import replace
 from tools.chapters import chapters, read, tags, to_bytes
 from tools.settings import ROOT
-from vgglib.machine.files import atomic_write
 
 PLACE = ROOT / "_build" / "handout"
 # nbconvert's own template for pages and slides loses the alternative texts of pictures.
@@ -50,10 +49,7 @@ def without_solutions(chapter: NotebookNode) -> NotebookNode:
     for cell in handout.cells:
         if cell.cell_type == "markdown":
             cell.source = COLAB.sub("", cell.source).rstrip()
-            cell.source = PAGE.sub(
-                lambda m: f"]({website}/{m[1]}.html{m[2] or ''})",
-                cell.source,
-            )
+            cell.source = PAGE.sub(rf"]({website}/\1.html\2)", cell.source)
     return handout
 
 
@@ -89,14 +85,14 @@ def write(folder: Path) -> None:
     """
     new = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     for path in chapters():
         handout = without_solutions(read(path))
         for name, content in (
             (path.name, to_bytes(handout)),
             (f"{path.stem}.html", to_html(HTMLExporter, handout).encode()),
         ):
-            with atomic_write(new / name) as file:
-                file.write(content)
+            (new / name).write_bytes(content)
     replace(folder, new)
 
 

@@ -30,7 +30,7 @@ from tools.settings import ROOT
 from vgglib.colors import AXIS_COLORS, BLUE, GREEN, LAYER_COLORS, ORANGE, PALE, PINK, RED, SKY
 from vgglib.data import Data
 from vgglib.drawing import draw_volumes
-from vgglib.evaluation import predict, reliability
+from vgglib.evaluation import predict
 from vgglib.figures import color_cloud, use_style
 from vgglib.inspection import class_activation
 from vgglib.published import POST_AXES, POST_VARIANCES, PUBLIC_TRAININGS
@@ -191,14 +191,13 @@ def how_often_right(probabilities: Tensor, labels: Tensor) -> list[dict[str, flo
         Ranges of the largest probability, ``above`` to ``to``, with how many images there are and
         how many were right; together they have all images.
     """
-    width = 5  # percent
-    bins = reliability(probabilities, labels, bins=100 // width)
+    confidence, named = probabilities.double().max(dim=1)
+    right = named == labels
     found = []
-    for above, to in pairwise((0, 30, 40, 50, 60, 70, 80, 90, 95, 100)):
-        _, accuracy, images = bins[above // width : to // width].T
-        right = round(float((accuracy * images).sum() / 100))
-        counts = {"images": int(images.sum()), "right": right}
-        found.append({"above": above / 100, "to": to / 100, **counts})
+    for above, to in pairwise((0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)):
+        inside = (confidence > above) & (confidence <= to)
+        counts = {"images": int(inside.sum()), "right": int(right[inside].sum())}
+        found.append({"above": above, "to": to, **counts})
     return found
 
 

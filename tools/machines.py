@@ -117,22 +117,22 @@ def compare_all(
     """Each chapter as each machine; what differs is told at once, and its log is kept."""
     found = {}
 
-    def run(pair: tuple[Machine, Path]) -> None:
+    def run(pair: tuple[Machine, Path]) -> Comparison:
         machine, path = pair
         comparison = compare(path, startup=machine.startup, variables=machine.variables)
-        found[pair] = comparison
         print(f"{path.stem:<18} {machine!s:<34} {told(comparison)}", flush=True)
         if comparison.different:
             log = LOGS / f"{machine}-{path.stem}.log".replace(", ", "-").replace(" ", "_")
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(comparison.log, encoding="utf-8")
+        return comparison
 
     cores = os.cpu_count() or 1
     for threads in sorted({machine.threads for machine in machines}):
         # As many at once as the cores can do without waiting for each other.
         with ThreadPoolExecutor(max(1, cores // threads)) as pool:
             pairs = [(m, path) for m in machines if m.threads == threads for path in paths]
-            list(pool.map(run, pairs))
+            found |= zip(pairs, pool.map(run, pairs), strict=True)
     return found
 
 

@@ -15,6 +15,7 @@ from tools.build import make_site
 from tools.chapters import pages
 from tools.settings import ROOT, read_settings
 from tools.steps import step
+from vgglib.machine.files import atomic_write
 
 # What only makes sense on a screen goes, what is folded is opened, and no figure is cut in two.
 STYLE = """
@@ -37,7 +38,6 @@ FOOTER = """<div style="width: 100%; text-align: center; font: 8px sans-serif; c
 
 def print_page(page: Path, target: Path) -> None:
     """Print a page of HTML to a PDF, which appears when it is whole."""
-    part = target.with_name(f".{target.name}.part")
     with open_browser() as browser:
         tab = browser.new_page(color_scheme="light")
         # The live figures do not start, so that their pictures stand in their place.
@@ -46,8 +46,7 @@ def print_page(page: Path, target: Path) -> None:
         tab.evaluate("() => window.MathJax?.startup?.promise")
         tab.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         tab.add_style_tag(content=STYLE)
-        tab.pdf(
-            path=part,
+        content = tab.pdf(
             format="A4",
             scale=0.7,
             margin=MARGIN,
@@ -58,7 +57,8 @@ def print_page(page: Path, target: Path) -> None:
             header_template="<span></span>",
             footer_template=FOOTER,
         )
-    part.replace(target)
+    with atomic_write(target) as file:
+        file.write(content)
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 of the first page.
 
 A chapter is executed with its own parameters in an empty folder, as a reader would run it. Its file
-is replaced only if all of it ran, and two runs in a row give the same bytes.
+is replaced only if all of it ran, and two runs in a row give the same bytes (of "Testing like the
+paper", which measures a time, all but that).
 """
 
 from __future__ import annotations

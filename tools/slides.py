@@ -61,7 +61,7 @@ Reveal.initialize({ hash: true, slideNumber: "c/t", plugins: [RevealNotes], ...s
 """
 #: Lines of text or code that a slide has room for, and the characters of a line of text.
 LINES, CHARACTERS = 22, 75
-#: Lines in the place of which a picture or a table is.
+#: Lines in the place of which a picture is.
 PICTURE = 16
 
 

@@ -4,7 +4,7 @@ There is a module for each chapter with exercises, and in it a function for each
 
     from vggcheck import architecture as check
 
-    check.exercise_2(4_718_592)
+    check.exercise_2(138_357_544)
 
 It prints whether the answer is right, and if it is not, what is off. It does not give the answer.
 The tools that the checks are made of are in ``vggcheck.answers``.

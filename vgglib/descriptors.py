@@ -50,8 +50,8 @@ class ConvDescriptor:
         local_response_norm: AlexNet's normalization across channels after each activation, with
             AlexNet's constants (its section 3.3).
         pool: side of a max pool between each convolution and what follows it, so that the
-            normalization and the activation have less to do. A stack that ends so has no other pool
-            (not in the paper).
+            normalization and the activation have less to do. A stack that ends so has no other
+            pool, but a global one (not in the paper).
 
     Raises:
         TypeError: a setting has the wrong type.

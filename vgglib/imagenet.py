@@ -121,8 +121,6 @@ def load_network(
             with torch.device("meta"):
                 found = VGG(**use["network"])
             options = _check_network(weights, found, name, classes, options)
-        # Where a training averaged its weights, the average is the network.
-        state = state.get("average", state)
     network = vgg(name, num_classes=len(classes), **options)
     try:
         state = plain_state_dict(state)

@@ -223,10 +223,9 @@ class Muon(torch.optim.Optimizer):
                     length = state["length"]
                     matrix = orthogonalize(direction.flatten(1))
                     direction = (matrix * (length / _length(matrix))).view_as(weight)
-                    weight.sub_(direction, alpha=group["lr"])
+                weight.sub_(direction, alpha=group["lr"])
+                if group["orthogonal"]:
                     weight.mul_(length / _length(weight))
-                else:
-                    weight.sub_(direction, alpha=group["lr"])
         return loss
 
 
@@ -243,7 +242,7 @@ def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
     small between about 0.6 and 1.2.
 
     Args:
-        matrix: shape (rows, columns), any size; not all zeros.
+        matrix: shape (rows, columns), any size.
         iterations: five reach singular values down to about a hundredth of the largest.
 
     Returns:

@@ -277,7 +277,11 @@ register(
     networks=("slim",),
     held_out=0.0,
 )
-register(replace(RECIPES["fast"], name="longer", epochs=18, small_epochs=8), networks=("wide",))
+register(
+    replace(RECIPES["fast"], name="longer", epochs=18, small_epochs=8),
+    networks=("wide",),
+    held_out=0.0,
+)
 register(Recipe("quick", epochs=10, batch_size=64, learning_rate=4e-2, patience=2, width=0.25))
 register(Recipe("post"))
 
@@ -413,8 +417,9 @@ def _starts() -> dict[str, Recipe]:
 STARTS: dict[str, Recipe] = _starts()
 
 #: The recipes of "Testing like the paper", which are ``"modern"`` at a quarter of the width,
-#: without Muon, on crops, with fixed training scales and with scale jittering. The scales are those
-#: of the paper (section 3.1), divided by 8; the crops are what three pools divide.
+#: without Muon, for ten epochs, on crops in place of translations, with fixed training scales and
+#: with scale jittering. The scales are those of the paper (section 3.1), divided by 8; the crops
+#: are what three pools divide.
 TRAINING_SCALES: dict[str, Recipe] = {
     f"S = {name}": recipe
     for name, recipe in _series(
@@ -441,13 +446,8 @@ def deeper(recipe: Recipe) -> Recipe:
     """The recipe for a network that starts from a trained, shallower one: fewer epochs.
 
     Half of them where the recipe says nothing else, as Zhong (2024) did: 100 instead of 200. The
-    patience is shortened with them, so that the learning rate still falls within them, but not
-    below 1: without any, the rate would fall at the first dip.
+    patience is shortened with them, so that the learning rate still falls within them; see
+    :meth:`Recipe.shortened`.
     """
-
-    def shortened(count: int) -> int:
-        # 100 * 0.29 is 28.999999999999996
-        return max(min(1, count), int(round(count * recipe.deeper_epochs, 6)))
-
-    fewer = recipe.shortened(shortened(recipe.epochs))
-    return replace(fewer, patience=shortened(recipe.patience))
+    epochs = int(round(recipe.epochs * recipe.deeper_epochs, 6))  # 100 * 0.29 is 28.999999999999996
+    return recipe.shortened(max(1, epochs))

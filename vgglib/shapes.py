@@ -95,7 +95,6 @@ def _draw(labels: Tensor, light: float, size: int, generator: torch.Generator) -
 
     # A background of soft waves between two brightnesses, lit from one side.
     phase, frequency = uniform(0, 2 * math.pi)[:, None, None], uniform(-0.8, 0.8, 2)
-    x, y = x + 0 * y, y + 0 * x
     waves = (x * frequency[:, 0, None, None] + y * frequency[:, 1, None, None] + phase).sin()
     slope = (x * normal()[:, None, None] + y * normal()[:, None, None]) / size
     shade = 1 + uniform(0, 0.2)[:, None, None] * waves

@@ -199,7 +199,7 @@ def whitening_filters(images: Tensor, mean: Tensor, filters: int, size: int = 3)
     (2012) whiten patches so; Page (2018) and Jordan (2024) start fast networks with it.
 
     Args:
-        images: uint8 training images (N, C, H, W), of which about 5,000 are used.
+        images: uint8 training images (N, C, H, W), of which 5,000 to 10,000 are used, or all.
         mean: of the channels on the [0, 1] scale, shape (C,), that is subtracted before.
         filters: how many, an even number of at most ``2 * C * size ** 2``: the components with the
             largest variance, then their negatives.

@@ -33,11 +33,12 @@ class TraceRow:
             ``"FC-4096"``.
         input_shape: shape of one image's input, without the batch.
         output_shape: shape of one image's output, without the batch.
-        parameters: numbers that are learned.
+        parameters: weights and biases, fixed ones too.
         multiply_adds: multiply-adds for one image, of convolutions and fully connected layers;
             activations, pools and normalizations are not counted, as is usual.
         receptive_field: side in pixels of the part of the image that one output depends on, not
-            cut at the border of the image; ``None`` once a layer sees the whole image.
+            cut at the border of the image; ``None`` from the first layer on that takes the whole
+            map: a fully connected one, or a global pool.
     """
 
     layer: str
@@ -57,7 +58,7 @@ class Trace:
 
     @property
     def parameters(self) -> int:
-        """Numbers that are learned, of all layers."""
+        """Weights and biases of all layers."""
         return sum(row.parameters for row in self.rows)
 
     @property

@@ -234,8 +234,7 @@ def _from_checkpoint(state: dict[str, Any]) -> Trained | None:
     use = state.get("use") or {}
     if not use.get("network") or use.get("mean") is None:
         return None
-    # Where a training averaged its weights, the average is the network.
-    weights = plain_state_dict(state.get("average", state["model"]))
+    weights = plain_state_dict(state)
     epochs = len(state["history"]["seconds"]), state["identity"]["recipe's epochs"]
     return _build(use, weights, epochs)
 

@@ -212,7 +212,7 @@ def train(
                 after_step=run.after_step,
             )
             found = run.validate(loss)
-            if found is not None and recipe.schedule == "plateau":
+            if recipe.schedule == "plateau":
                 run.schedule.step(found.top_1)
             run.note(loss, found, rate, time.perf_counter() - started)
             run.save()
@@ -225,9 +225,10 @@ class Training:
 
     Attributes:
         history: a list with a number for each epoch, for each of ``"train_loss"`` (nats, with
-            augmentation and dropout), ``"validation_loss"`` (nats), ``"validation_top_1"``
-            (percent, averaged with the mirror image), ``"learning_rate"`` (of its first step) and
-            ``"seconds"``; ``None`` in place of a number where there are no validation images.
+            augmentation, dropout and smoothed labels), ``"validation_loss"`` (nats),
+            ``"validation_top_1"`` (percent, averaged with the mirror image), ``"learning_rate"``
+            (of its first step) and ``"seconds"``; ``None`` in place of a number where there are no
+            validation images.
         computed: pairs of device and precision that it was computed by; several if it was moved.
     """
 

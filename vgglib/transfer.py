@@ -158,10 +158,9 @@ def _layers(model: VGG) -> dict[str, nn.Module]:
 
 def _keys(layer: str, state: dict[str, torch.Tensor]) -> dict[str, str]:
     """Keys of a layer and of the batch normalization after it, by a name without the number."""
-    prefixes = {"": f"{layer}.", "norm.": layer.replace(".conv", ".norm") + "."}
+    norm = layer.replace(".conv", ".norm")
     return {
-        kind + key.removeprefix(prefix): key
-        for kind, prefix in prefixes.items()
+        key.replace(layer, "layer").replace(norm, "norm"): key
         for key in state
-        if key.startswith(prefix) and (kind == "" or prefix != f"{layer}.")
+        if key.startswith((f"{layer}.", f"{norm}."))
     }

@@ -19,8 +19,9 @@ from vgglib.architecture import VGG, unwrap
 # What data parallelism, `torch.compile` and Lightning put before each name.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 
-# Under which key training scripts keep the weights beside other things.
-_INNER = ("state_dict", "model_state_dict", "model")
+# Under which key checkpoints and training scripts keep the weights beside other things. Where a
+# training averaged its weights, the average is the network.
+_INNER = ("average", "state_dict", "model_state_dict", "model")
 
 # timm's VGG has the fully connected layers as convolutions, under other names.
 _TIMM = {
@@ -148,7 +149,7 @@ def plain_state_dict(source: Mapping[str, Any]) -> dict[str, Tensor]:
     """Names and tensors alone, out of what training scripts save around them.
 
     Args:
-        source: a state dict, or a dict that holds one under ``"state_dict"``,
+        source: a state dict, or a dict that holds one under ``"average"``, ``"state_dict"``,
             ``"model_state_dict"`` or ``"model"``; names may begin with what data parallelism
             (``module.``) or ``torch.compile`` (``_orig_mod.``) put before them.
 

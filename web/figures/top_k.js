@@ -4,8 +4,6 @@ import { make, picture, slider } from "./dom.js";
 import images from "./images.png";
 import { classes, labels, probabilities, ranks } from "./predictions.json";
 
-const SHOWN = 12;
-
 export async function start(element) {
   const sprite = await picture(images);
   const accuracy = make("p");
@@ -15,7 +13,7 @@ export async function start(element) {
     const right = ranks.filter((rank) => rank < k).length;
     accuracy.replaceChildren(`Top-${k}: right for `, make("b", {}, `${((100 * right) / ranks.length).toFixed(1)} %`),
       ` of ${ranks.length.toLocaleString("en-US")} test images.`);
-    tiles.replaceChildren(...labels.slice(0, SHOWN).map((label, i) => {
+    tiles.replaceChildren(...labels.map((label, i) => {
       const order = classes.map((_, c) => c).sort((a, b) => probabilities[i][b] - probabilities[i][a]);
       const found = ranks[i] < k;
       const lines = order.slice(0, Math.min(k, 5)).map((c) => {

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tools.browser import open_browser
+from tools.browser import find_browser, open_browser
 from tools.serve import server
 from tools.settings import ROOT
 
@@ -29,6 +29,19 @@ LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--site FOLDER`` tests another site than that of ``make book``."""
     parser.addoption("--site", type=Path, default=SITE, help="the folder of the built site")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What is missing is told before anything runs, by the process that prints."""
+    site = config.getoption("--site")
+    if not (site / "index.html").is_file():
+        raise pytest.UsageError(f"there is no site in {site}: run make book first")
+    try:
+        find_browser()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"THE SITE IS NOT TESTED: {error} and run make test-site again"
+        ) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -55,10 +68,7 @@ def pages_of(site: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Path:
     """The folder of the site."""
-    folder = request.config.getoption("--site")
-    if not (folder / "index.html").is_file():
-        pytest.exit(f"there is no site in {folder}: run make book first", returncode=1)
-    return folder
+    return request.config.getoption("--site")
 
 
 @pytest.fixture(scope="session")
@@ -75,11 +85,8 @@ def address(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, as the system has it."""
-    try:
-        with open_browser() as running:
-            yield running
-    except OSError as error:
-        pytest.exit(f"THE SITE IS NOT TESTED: {error} and run make test-site again", returncode=1)
+    with open_browser() as running:
+        yield running
 
 
 @cache
