@@ -173,7 +173,7 @@ def test_predictions_are_kept_of_the_named_seeds_and_recipes(small, monkeypatch)
 
 
 def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
-    fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32)
+    fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32, schedule="one_cycle")
     monkeypatch.setitem(SERIES, "fast", {"fast": fast})
     monkeypatch.setitem(NETWORKS, "fast", ("I",))
     parts = (Part("fast", (0,)), Part("fast", (0,), data="cifar10-jpeg"))
@@ -191,7 +191,7 @@ def test_networks_of_either_copy_are_tested_on_both(small, monkeypatch):
 
 def test_of_the_small_networks_the_first_is_kept(small, monkeypatch):
     """Trained on all images: which is the best, only the test set could say."""
-    fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32)
+    fast = Recipe("fast", epochs=1, batch_size=20, width=1 / 32, schedule="one_cycle")
     monkeypatch.setitem(SERIES, "fast", {"fast": fast})
     monkeypatch.setitem(NETWORKS, "fast", ("I",))
     monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (2, 0, 1)),))
@@ -201,7 +201,7 @@ def test_of_the_small_networks_the_first_is_kept(small, monkeypatch):
 
 
 def test_a_short_try_does_not_replace_the_network_that_is_kept(small, monkeypatch):
-    fast = Recipe("fast", epochs=4, batch_size=5, width=1 / 8)
+    fast = Recipe("fast", epochs=4, batch_size=5, width=1 / 8, schedule="one_cycle")
     monkeypatch.setitem(SERIES, "fast", {"fast": fast})
     monkeypatch.setitem(NETWORKS, "fast", ("I",))
     monkeypatch.setattr(accuracy, "PLAN", (Part("fast", (0,)),))

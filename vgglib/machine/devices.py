@@ -87,7 +87,9 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     Raises:
         ValueError: an unknown precision.
     """
-    precision = choose_precision(device, precision)
+    if precision == "auto":
+        precision = choose_precision(device)
+    check_choice("precision", precision, PRECISIONS)
     dtype = torch.float16 if precision == "float16" else torch.bfloat16
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "float32")
 
