@@ -22,12 +22,12 @@ from vgglib.trained import load_trained
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Settings for a plan of one small recipe whose networks grow, on images of 8x8 pixels."""
+    own_load_data = vgglib.load_data
 
     def load_data(name, root, validation):
         few = {"image_size": 8, "train_images": 60, "test_images": 30, "validation": validation}
         return replace(own_load_data("shapes", **few), name=name)
 
-    own_load_data = vgglib.load_data
     monkeypatch.setattr(vgglib, "load_data", load_data)
     recipe = Recipe("small", epochs=2, batch_size=20, width=1 / 32)
     monkeypatch.setitem(SERIES, "small", {"small": recipe})

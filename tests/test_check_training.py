@@ -164,3 +164,10 @@ def test_exercise_5(verdict):
         "0.0001": "should be a number",
     }.items():
         assert said in verdict(check.exercise_5, 13, wrong)
+
+
+def test_the_random_state_stays_as_it_is(verdict):
+    before = torch.get_rng_state()
+    verdict(check.exercise_2, 5.9095, 0.998, 0.14)
+    verdict(check.exercise_5, 13, 1e-4)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -224,20 +224,16 @@ class Work:
         self.settings, self.plan = settings, planned
         self.device = vgglib.choose_device(settings.device)
         self.loaded: dict[tuple[str, float], Data] = {}
-        self.of_images: dict[tuple[str, float], dict[str, Any]] = {}  # what records say of them
+        self.told: dict[tuple[str, float], dict[str, Any]] = {}  # what records say of the images
         self.expected: dict[str, float] = {}  # seconds of what is not done, by the record's file
         self.took = self.was_expected = 0.0
 
     def data(self, name: str, held_out: float) -> Data:
         """Loaded once."""
         if (name, held_out) not in self.loaded:
-            data = vgglib.load_data(name, root=self.settings.downloads, validation=held_out)
-            self.loaded[name, held_out] = data
-            self.of_images[name, held_out] = {
-                "data_fingerprint": data.pixel_fingerprint,
-                "data_origin": data.fingerprint,
-                "image_size": data.image_size,
-            }
+            self.loaded[name, held_out] = vgglib.load_data(
+                name, root=self.settings.downloads, validation=held_out
+            )
         return self.loaded[name, held_out]
 
     def estimate(self) -> None:
@@ -277,9 +273,15 @@ class Work:
         Raises:
             ValueError: the record is of other images of the same name.
         """
-        self.data(chain.data, chain.held_out)
-        own = self.of_images[chain.data, chain.held_out]
-        check_replaceable(self.settings.results, record | own)
+        key = chain.data, chain.held_out
+        if key not in self.told:  # once for all records: all pixels are read for it
+            data = self.data(*key)
+            self.told[key] = {
+                "data_fingerprint": data.pixel_fingerprint,
+                "data_origin": data.fingerprint,
+                "image_size": data.image_size,
+            }
+        check_replaceable(self.settings.results, record | self.told[key])
 
     def train(self) -> None:
         """Train what has no record, part after part."""

@@ -446,8 +446,13 @@ def deeper(recipe: Recipe) -> Recipe:
     """The recipe for a network that starts from a trained, shallower one: fewer epochs.
 
     Half of them where the recipe says nothing else, as Zhong (2024) did: 100 instead of 200. The
-    patience is shortened with them, so that the learning rate still falls within them; see
-    :meth:`Recipe.shortened`.
+    patience is shortened with them, so that the learning rate still falls within them, but never
+    to none: without any, the rate would fall at the first dip.
     """
-    epochs = int(round(recipe.epochs * recipe.deeper_epochs, 6))  # 100 * 0.29 is 28.999999999999996
-    return recipe.shortened(max(1, epochs))
+
+    def shortened(count: int) -> int:
+        # 100 * 0.29 is 28.999999999999996
+        return max(min(1, count), int(round(count * recipe.deeper_epochs, 6)))
+
+    fewer = recipe.shortened(shortened(recipe.epochs))
+    return replace(fewer, patience=shortened(recipe.patience))
