@@ -46,6 +46,7 @@ from vgglib.statistics import channel_statistics
 from vgglib.tracing import trace
 from vgglib.transforms import (
     PCAColorShift,
+    RandomCutout,
     RandomHorizontalFlip,
     RandomScaleCrop,
     RandomTranslation,
@@ -125,7 +126,11 @@ def test_a_recipe_that_is_registered_can_be_asked_for():
 
 
 def test_only_recipes_whose_settings_were_chosen_before_hold_nothing_out():
-    assert {name for name in SERIES if fraction_held_out(name) == 0} == {"fast", "longer"}
+    assert {name for name in SERIES if fraction_held_out(name) == 0} == {
+        "fast",
+        "longer",
+        "cutout",
+    }
 
 
 @pytest.mark.parametrize("recipe", [Recipe("r"), *RECIPES.values(), *TRAINING_SCALES.values()])
@@ -557,6 +562,13 @@ def test_the_translation_is_part_of_the_augmentation_alone(data):
     assert [type(t) for t in test_transform.transforms] == [SubtractMean]
 
 
+def test_the_square_is_cut_out_last_and_not_at_the_test(data):
+    train_transform, test_transform = make_transforms(data, replace(RECIPE, cutout=2))
+    kinds = [type(t) for t in train_transform.transforms]
+    assert kinds == [RandomHorizontalFlip, SubtractMean, PCAColorShift, RandomCutout]
+    assert [type(t) for t in test_transform.transforms] == [SubtractMean]
+
+
 def test_a_recipe_with_batch_norm_normalizes_and_does_not_grow(data):
     recipe = replace(RECIPE, batch_norm=True)
     norms = [m for m in make_network("I", data, recipe).modules() if "Norm" in type(m).__name__]
@@ -693,6 +705,10 @@ def test_longer_is_fast_for_twice_the_epochs():
     assert (longer.epochs, longer.small_epochs) == (2 * fast.epochs, 2 * fast.small_epochs)
     # Less than the 1.4 PFLOP of airbench95, also on all images.
     assert cost_of_training(vgg("wide"), longer, 50_000) < 1.3
+
+
+def test_cutout_is_longer_with_a_square_cut_out():
+    assert RECIPES["cutout"] == replace(RECIPES["longer"], name="cutout", cutout=12)
 
 
 def test_an_idea_is_taken_away_by_its_settings_alone():

@@ -16,7 +16,7 @@ from vgglib.evaluation import calibration_error, mcnemar, reliability
 from vgglib.miniature import errors_by_seed, read_test_records
 from vgglib.protocols import Protocol
 from vgglib.published import CIFAR10_NEAR_DUPLICATES, POST_ACCURACIES, PUBLIC_TRAININGS
-from vgglib.recipes import ABLATION, COLOR_SHIFTS, IDEAS, WITHOUT
+from vgglib.recipes import ABLATION, COLOR_SHIFTS, IDEAS, RECIPES, WITHOUT
 from vgglib.records import book_results, read_predictions, read_records
 
 
@@ -127,7 +127,7 @@ def test_what_is_said_of_the_least_computation():
 def test_how_many_images_ours_learned_from(page, claim):
     assert claim in (ROOT / "pages" / f"{page}.md").read_text(encoding="utf-8")
     found = {
-        (r["recipe"] in ("fast", "longer"), r["train_images"])
+        (r["recipe"] in ("fast", "longer", "cutout"), r["train_images"])
         for r in read_records(book_results())
         if r["dataset"].startswith("cifar10")
     }
@@ -233,6 +233,45 @@ def test_what_is_said_of_longer():
     assert f"none is below {floor:.3f}" in text
     ended = average(r["history"]["train_loss"][-1] for r in trained)
     assert f"The training loss of `wide` ended at {ended:.3f} nats" in text
+
+
+def test_what_is_said_of_cutout():
+    text = chapter_text("ten_years_later").replace("\n", " ")
+    by_seed = {
+        recipe: {r["seed"]: r for r in on_cifar10(recipe, "wide")}
+        for recipe in ("longer", "cutout")
+    }
+    assert {*by_seed["longer"]} == {*by_seed["cutout"]} == {0, 1, 2}
+    cut = by_seed["cutout"].values()
+    assert RECIPES["cutout"].cutout ** 2 / 32**2 == pytest.approx(1 / 7, rel=0.02)
+    ended = average(r["history"]["train_loss"][-1] for r in cut)
+    assert f"Its training loss ends at {ended:.3f} nats, above the floor of 0.867" in text
+    two, six = (average(r["top_1_by_views"][views] for r in cut) for views in ("2", "6"))
+    said = f"With two views it is right in {two:.2f} % of the test images and with six in {six:.2f}"
+    assert said in text
+    difference = {
+        views: [
+            r["top_1_by_views"][views] - by_seed["longer"][seed]["top_1_by_views"][views]
+            for seed, r in by_seed["cutout"].items()
+        ]
+        for views in ("2", "6")
+    }
+    ways = {"2": ("behind", "ahead of"), "6": ("behind", "ahead")}
+    mean = {views: average(values) for views, values in difference.items()}
+    way = {views: ways[views][value > 0] for views, value in mean.items()}
+    assert (
+        f"so it is {abs(mean['2']):.2f} points {way['2']} `longer` with two views"
+        f" and {abs(mean['6']):.2f} {way['6']} with six" in text
+    )
+    ends = {views: (min(values), max(values)) for views, values in difference.items()}
+    assert (
+        "the difference goes from {:+.2f} to {:+.2f} points with two views,".format(*ends["2"])
+        + " and from {:+.2f} to {:+.2f} with six".format(*ends["6"])
+        in text
+    )
+    assert all(low < 0 < high for low, high in ends.values())
+    error = 100 * math.sqrt(0.95 * 0.05 / 5000)
+    assert f"of 5,000 images the standard error is {error:.1f} points" in text
 
 
 def test_what_is_said_of_the_ideas_of_fast():
@@ -403,11 +442,18 @@ def test_what_results_says_of_the_networks_on_photographs():
     of_slim = [r["top_k_accuracy"][0] for r in on_cifar10("fast", "slim")]
     error = 100 * (0.94 * 0.06 / 10_000) ** 0.5
     assert "For `slim` that spread is smaller than the error" in text and stdev(of_slim) < error
-    wide = on_cifar10("longer", "wide")
-    of_wide = [r["top_k_accuracy"][0] for r in wide]
-    ahead = average(of_wide) - average(of_slim)
-    assert f"`wide` is ahead of `slim` by {ahead:.1f} points, more than twice the error" in text
-    assert ahead > 2 * 2**0.5 * error and min(of_wide) > max(of_slim)
+    wide, cut = on_cifar10("longer", "wide"), on_cifar10("cutout", "wide")
+    assert len(wide + cut) == 6
+    ahead = []
+    for group in (wide, cut):
+        of_wide = [r["top_k_accuracy"][0] for r in group]
+        ahead.append(average(of_wide) - average(of_slim))
+        assert ahead[-1] > 2 * 2**0.5 * error and min(of_wide) > max(of_slim)
+    said = "`wide` is ahead of `slim` by {:.1f} points with `longer` and by {:.1f} with `cutout`."
+    assert f"{said} Either is more than twice the error".format(*ahead) in text
+    difference = abs(ahead[0] - ahead[1])
+    assert f"Its two rows differ by {difference:.2f} points in the mean, a small part of" in text
+    assert difference < 2**0.5 * error / 3
     assert wide[0]["training_pflop"] / records["slim"]["training_pflop"] == pytest.approx(
         5, abs=0.2
     )

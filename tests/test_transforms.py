@@ -10,6 +10,7 @@ from torchvision.transforms.v2 import functional as F
 
 from vgglib.transforms import (
     PCAColorShift,
+    RandomCutout,
     RandomHorizontalFlip,
     RandomScaleCrop,
     RandomTranslation,
@@ -28,7 +29,13 @@ def color_shift(**options):
 
 
 def transforms():
-    return [SubtractMean(MEAN), RandomHorizontalFlip(p=1), color_shift(), RandomTranslation(2)]
+    return [
+        SubtractMean(MEAN),
+        RandomHorizontalFlip(p=1),
+        color_shift(),
+        RandomTranslation(2),
+        RandomCutout(2),
+    ]
 
 
 def names(transform):
@@ -364,6 +371,52 @@ def test_a_translation_beyond_the_image_is_refused():
         RandomTranslation(4)(torch.rand(3, 5, 4))
     with pytest.raises(ValueError, match="8x2 pixels cannot be moved by 4"):  # of two in a sample
         RandomTranslation(4)(
+            tv_tensors.Image(torch.rand(3, 8, 8)), tv_tensors.Image(torch.rand(3, 8, 2))
+        )
+
+
+# --------------------------------------------------------------------------------------------------
+# Cutout
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (0.5, 0.25), (1 - 2**-24, 1 - 2**-24)])
+def test_a_cutout_is_a_square_of_zeros_inside_the_image(place):
+    images = 1 + torch.rand(2, 3, 7, 5)
+    cut = RandomCutout(3).transform(images, {"place": torch.tensor([place, (0.0, 0.0)])})
+    row, column = int(place[0] * 5), int(place[1] * 3)
+    expected = images.clone()
+    expected[0, :, row : row + 3, column : column + 3] = 0
+    expected[1, :, :3, :3] = 0
+    assert torch.equal(cut, expected)
+
+
+def test_each_image_has_its_own_cutout_and_all_places_come():
+    torch.manual_seed(0)
+    cut = RandomCutout(2)(torch.ones(1000, 1, 4, 4)) == 0
+    assert cut.sum() == 4 * 1000
+    first = cut.flatten(1).int().argmax(dim=1)  # the upper left corner of the square
+    counts = first.bincount(minlength=16).reshape(4, 4)[:3, :3]
+    assert counts.sum() == 1000
+    assert counts.min() > 1000 / 9 / 2
+
+
+def test_a_cutout_of_nothing_changes_nothing():
+    images = torch.rand(4, 3, 5, 5)
+    assert torch.equal(RandomCutout(0)(images), images)
+
+
+@pytest.mark.parametrize("side", [-1, 1.5, True, "2"])
+def test_impossible_cutouts_are_refused(side):
+    with pytest.raises(ValueError, match="side must be an int of 0 or more"):
+        RandomCutout(side)
+
+
+def test_a_cutout_of_the_whole_image_is_refused():
+    with pytest.raises(ValueError, match="of 5x4 pixels no square of 4 can be cut out"):
+        RandomCutout(4)(torch.rand(3, 5, 4))
+    with pytest.raises(ValueError, match="of 8x2 pixels no square of 4"):  # of two in a sample
+        RandomCutout(4)(
             tv_tensors.Image(torch.rand(3, 8, 8)), tv_tensors.Image(torch.rand(3, 8, 2))
         )
 

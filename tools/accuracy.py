@@ -93,6 +93,7 @@ PLAN = (
     Part("classic", (1,), ("I",)),
     Part("fast", tuple(range(1, 10))),
     Part("longer", (0, 1, 2)),
+    Part("cutout", (0, 1, 2)),
     Part("modern", (1,), ("III",)),
     Part("scales", (0, 1)),
     Part("fast", (0, 1, 2), data="cifar10-jpeg"),

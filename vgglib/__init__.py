@@ -45,6 +45,7 @@ from vgglib.training import train, train_epoch
 from vgglib.transfer import match_layers, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,
+    RandomCutout,
     RandomHorizontalFlip,
     RandomScaleCrop,
     RandomTranslation,
@@ -63,6 +64,7 @@ __all__ = [
     "ConvDescriptor",
     "LinearDescriptor",
     "PCAColorShift",
+    "RandomCutout",
     "RandomHorizontalFlip",
     "RandomScaleCrop",
     "RandomTranslation",

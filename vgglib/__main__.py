@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--validation",
         type=float,
         help="fraction of the training images that is held out, to choose by; by default a tenth,"
-        " or none by the recipes fast and longer",
+        " or none by the recipes fast, longer and cutout",
     )
     add("--epochs", type=int, help="fewer or more, with patience in proportion")
     add("--device", default="auto", help="auto, cuda, mps or cpu")

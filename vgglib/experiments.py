@@ -29,6 +29,7 @@ from vgglib.training import Training, train
 from vgglib.transfer import RULES, Transfer, match_layers, transfer_weights
 from vgglib.transforms import (
     PCAColorShift,
+    RandomCutout,
     RandomHorizontalFlip,
     RandomScaleCrop,
     RandomTranslation,
@@ -95,6 +96,8 @@ def make_transforms(data: Data, recipe: Recipe) -> tuple[v2.Transform, v2.Transf
             by=recipe.color_by,
         )
         steps.append(shift)
+    if recipe.cutout:
+        steps.append(RandomCutout(recipe.cutout))
     return v2.Compose(steps), v2.Compose([*center, subtract])
 
 

@@ -47,6 +47,7 @@ class Recipe:
         nesterov: momentum that looks a step ahead; Muon's does so always.
         label_smoothing: part of the target's probability that is spread over all classes.
         translation: pixels that a training image may be moved by, along each axis.
+        cutout: side of a square that is cut out of each training image, pixels.
         crop: side of the random crop that is taken of a training image, pixels; 0 takes no crop.
         small_epochs: first epochs whose training images are rescaled; for networks that take images
             of any size.
@@ -88,6 +89,7 @@ class Recipe:
     nesterov: bool = False
     label_smoothing: float = 0.0
     translation: int = 0
+    cutout: int = 0
     crop: int = 0
     small_epochs: int = 0
     small_factor: float = 0.6875
@@ -102,7 +104,7 @@ class Recipe:
             raise TypeError(f"name must be a str, got {self.name!r} ({type(self.name).__name__})")
         for name in ("epochs", "batch_size"):
             check_int(name, getattr(self, name), minimum=1)
-        for name in ("patience", "translation", "crop", "small_epochs"):
+        for name in ("patience", "translation", "cutout", "crop", "small_epochs"):
             check_int(name, getattr(self, name), minimum=0)
         for name in ("learning_rate", "bias_rate", "deeper_epochs", "width"):
             check_number(name, getattr(self, name), low=0, without_low=True)
@@ -166,8 +168,10 @@ class Recipe:
 #: CIFAR-10 by the validation accuracy of I. A deeper network gets two thirds of the epochs and of
 #: the patience, chosen by that of II, whose rate never fell with all of it. ``"modern"`` has what
 #: came later. ``"fast"`` trains the network ``"slim"`` with the least computation, and ``"longer"``
-#: the network ``"wide"`` in the same way, for twice the epochs. ``"quick"`` is short, for the
-#: built-in data set: a quarter of the width, fewer epochs, a higher learning rate.
+#: the network ``"wide"`` in the same way, for twice the epochs; ``"cutout"`` is ``"longer"`` with a
+#: square cut out of each image, tried by the validation accuracy of one training on 45,000 images:
+#: 95.0 % with it and 94.9 without. ``"quick"`` is short, for the built-in data set: a quarter of
+#: the width, fewer epochs, a higher learning rate.
 #: ``"post"`` is Zhong's own plan, for a GPU: 200 epochs for I, 100 each for II and III.
 RECIPES: dict[str, Recipe] = {}
 
@@ -279,6 +283,11 @@ register(
 )
 register(
     replace(RECIPES["fast"], name="longer", epochs=18, small_epochs=8),
+    networks=("wide",),
+    held_out=0.0,
+)
+register(
+    replace(RECIPES["longer"], name="cutout", cutout=12),
     networks=("wide",),
     held_out=0.0,
 )

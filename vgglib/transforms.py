@@ -228,6 +228,51 @@ class RandomTranslation(_ImageTransform):
         return f"pixels={self.pixels}"
 
 
+class RandomCutout(_ImageTransform):
+    """Set a square of each image to 0, at a random place (DeVries & Taylor 2017, section 3).
+
+    After the mean is subtracted, 0 is the mean color, which says nothing. Unlike theirs, the whole
+    square lies inside the image, so that each image loses as much.
+
+    Args:
+        side: of the square, pixels; every place is equally likely.
+
+    Raises:
+        ValueError: ``side`` is negative or no whole number, or (when it is used) not smaller than
+            the side of the images.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        if isinstance(side, bool) or not isinstance(side, int) or side < 0:
+            raise ValueError(f"side must be an int of 0 or more, got {side!r}")
+        self.side = side
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the place of each square, as row and column in [0, 1)."""
+        image = flat_inputs[0]
+        for height, width in (other.shape[-2:] for other in flat_inputs):
+            if self.side >= min(height, width):
+                raise ValueError(
+                    f"of images of {height}x{width} pixels no square of {self.side} can be cut out:"
+                    " choose one below their side"
+                )
+        return {"place": torch.rand(*image.shape[:-3], 2, device=image.device)}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Cut out the squares."""
+        inside = []
+        for axis, size in enumerate(inpt.shape[-2:]):
+            first = (params["place"][..., axis, None] * (size - self.side + 1)).floor()
+            pixel = torch.arange(size, device=inpt.device)
+            inside.append((pixel >= first) & (pixel < first + self.side))
+        square = inside[0][..., None, :, None] & inside[1][..., None, None, :]
+        return _like(inpt, inpt.masked_fill(square, 0))
+
+    def extra_repr(self) -> str:
+        return f"side={self.side}"
+
+
 class RandomScaleCrop(_ImageTransform):
     """Rescale each image to a random size and cut out a random crop (the paper, section 3.1).
 
