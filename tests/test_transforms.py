@@ -406,9 +406,17 @@ def test_a_cutout_of_nothing_changes_nothing():
     assert torch.equal(RandomCutout(0)(images), images)
 
 
-@pytest.mark.parametrize("side", [-1, 1.5, True, "2"])
-def test_impossible_cutouts_are_refused(side):
-    with pytest.raises(ValueError, match="side must be an int of 0 or more"):
+@pytest.mark.parametrize(
+    ("side", "error", "message"),
+    [
+        (-1, ValueError, "side must be at least 0, got -1"),
+        (1.5, TypeError, "side must be an int, got 1.5"),
+        (True, TypeError, "side must be an int, got True"),
+        ("2", TypeError, "side must be an int, got '2'"),
+    ],
+)
+def test_impossible_cutouts_are_refused(side, error, message):
+    with pytest.raises(error, match=message):
         RandomCutout(side)
 
 

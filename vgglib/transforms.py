@@ -18,7 +18,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from vgglib.checks import check_choice, check_number
+from vgglib.checks import check_choice, check_int, check_number
 
 SHIFTS_BY = ("eigenvalue", "root")
 
@@ -238,14 +238,14 @@ class RandomCutout(_ImageTransform):
         side: of the square, pixels; every place is equally likely.
 
     Raises:
-        ValueError: ``side`` is negative or no whole number, or (when it is used) not smaller than
-            the side of the images.
+        TypeError: ``side`` is no whole number.
+        ValueError: ``side`` is negative, or (when it is used) not smaller than the side of the
+            images.
     """
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        if isinstance(side, bool) or not isinstance(side, int) or side < 0:
-            raise ValueError(f"side must be an int of 0 or more, got {side!r}")
+        check_int("side", side, minimum=0)
         self.side = side
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
